@@ -2,7 +2,7 @@
 
 mod metrics;
 
-pub use metrics::{Components, Diameter};
+pub use metrics::{Components, Degrees, Diameter};
 
 use crate::id::NodeId;
 use petgraph::graph::UnGraph;

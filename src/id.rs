@@ -1,6 +1,6 @@
 //! Who is who: [`NodeId`], an index that means something in this process only, and [`Identity`], the global name.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -8,8 +8,7 @@ use std::fmt;
 ///
 /// It is deliberately not ordered: what a protocol sorts or hashes must be the same in every process, and that
 /// is the [`Identity`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(pub u32);
 
 impl NodeId {
@@ -30,6 +29,29 @@ impl NodeId {
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "n{}", self.0)
+    }
+}
+
+impl Serialize for NodeId {
+    /// A number for people. On a wire a node is named by its identity, so 32 bytes are counted there; within one
+    /// process the index in the first four of them is all that is needed.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.serialize_u32(self.0);
+        }
+        let mut name = [0u8; 32];
+        name[..4].copy_from_slice(&self.0.to_le_bytes());
+        name.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for NodeId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
+        if deserializer.is_human_readable() {
+            return u32::deserialize(deserializer).map(NodeId);
+        }
+        let name = <[u8; 32]>::deserialize(deserializer)?;
+        Ok(NodeId(u32::from_le_bytes([name[0], name[1], name[2], name[3]])))
     }
 }
 

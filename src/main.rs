@@ -1,3 +1,5 @@
-//! The command line.
+//! The command line of rumormill, for the node that it ships.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    rumormill::cli::main_with::<rumormill::Node>()
+}

@@ -1,0 +1,101 @@
+//! The command line: the only place that knows everything, and the only one that looks at a clock or a terminal.
+//!
+//! Results go to standard output; progress and complaints go to standard error. Exit codes: 0 pass, 1 fail,
+//! 2 unknown, 3 vacuous, 64 wrong usage, 65 wrong scenario or data, 70 internal error, 74 output that cannot be
+//! written, 130 interrupted.
+
+mod arguments;
+mod check;
+mod complain;
+#[cfg(any())]
+mod draw;
+mod files;
+mod lockstep;
+mod progress;
+mod run;
+
+use crate::protocol::Protocol;
+use crate::scenario::ScenarioError;
+use arguments::{Arguments, SubCommand};
+use clap::Parser;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// The whole program, for nodes that run the protocol `P`: a `main` of one line for one's own protocol.
+///
+/// The `node` of a scenario file is `P::Config`.
+pub fn main_with<P>() -> ExitCode
+where
+    P: Protocol,
+    P::Config: Serialize + DeserializeOwned + Default,
+{
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage(&error),
+    };
+    let result = match arguments.command {
+        SubCommand::Run(run) => run::run::<P>(&run),
+        SubCommand::Check(check) => check::check::<P>(&check),
+        #[cfg(any())]
+        SubCommand::Draw(draw) => draw::draw::<P>(&draw),
+    };
+    ExitCode::from(result.unwrap_or_else(|failure| failure.report()))
+}
+
+/// Why a command did not come to a result.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The scenario, or a file that it names, is wrong.
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    /// Output cannot be written.
+    #[error("cannot write {what}: {error}")]
+    Output { what: String, error: io::Error },
+    /// The program contradicts itself.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    fn output(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+        let what = what.into();
+        move |error| Failure::Output { what, error }
+    }
+
+    /// Tells it on standard error; the exit code.
+    fn report(self) -> u8 {
+        match self {
+            Failure::Scenario(ref error) => {
+                complain::complain(error);
+                65
+            }
+            // A reader that has seen enough is no error of ours.
+            Failure::Output { ref error, .. } if error.kind() == io::ErrorKind::BrokenPipe => 74,
+            Failure::Output { .. } => {
+                complain::say(&self.to_string());
+                74
+            }
+            Failure::Internal(_) => {
+                complain::say(&self.to_string());
+                70
+            }
+        }
+    }
+}
+
+/// Clap's own answer: help and version are no errors.
+fn usage(error: &clap::Error) -> ExitCode {
+    let written = error.print();
+    if !error.use_stderr() {
+        return written.map_or(ExitCode::from(74), |()| ExitCode::SUCCESS);
+    }
+    ExitCode::from(64)
+}
+
+/// Prints a line, or several, on standard output.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::output("to standard output"))
+}

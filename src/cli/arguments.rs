@@ -1,0 +1,166 @@
+//! What can be asked for on the command line.
+
+use crate::scenario::{DataFolders, Scenario, ScenarioError, Source};
+use clap::{Args, Parser, Subcommand};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+
+/// A laboratory for peer-to-peer networks: scenario file in, verdict and picture out.
+#[derive(Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: SubCommand,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 pass, 1 fail, 2 unknown (too short to tell), 3 vacuous (nothing was tested),
+64 wrong usage, 65 wrong scenario or data, 70 internal error, 74 output that cannot be written,
+130 interrupted";
+
+#[derive(Subcommand)]
+pub(super) enum SubCommand {
+    /// Run a scenario: verdict, summary, pictures
+    Run(RunArguments),
+    /// Check a scenario, print it with every default filled in, and predict what a run costs
+    Check(ScenarioArguments),
+    /// Draw the network with which a scenario starts, without running it
+    #[cfg(any())]
+    Draw(DrawArguments),
+}
+
+/// Which scenario, and what is changed in it.
+#[derive(Args)]
+pub(super) struct ScenarioArguments {
+    /// The scenario file
+    pub(super) file: PathBuf,
+    /// Take this seed instead of the scenario's; `random` draws one and says which
+    #[arg(long, value_name = "NUMBER|random")]
+    pub(super) seed: Option<Seed>,
+    /// Change a value of the scenario: `--set timeline.0.do.broadcast.count=30`; may be repeated
+    #[arg(long, value_name = "PATH=VALUE", value_parser = parse_setting)]
+    pub(super) set: Vec<(String, String)>,
+    /// A folder in which data files are looked for, after the scenario's own; may be repeated
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct RunArguments {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioArguments,
+    /// The folder for results; they go to DIR/<scenario>/seed-<seed>/
+    #[arg(long, value_name = "DIR", default_value = "output")]
+    pub(super) out: PathBuf,
+    /// Write trace.jsonl: everything that happens, one JSON object a line
+    #[arg(long)]
+    pub(super) trace: bool,
+    /// Run the scenario twice side by side first, and stop at the first event that differs
+    #[arg(long)]
+    pub(super) check_determinism: bool,
+    /// Print the summary as JSON
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) json: bool,
+    /// Print nothing but errors; the exit code tells the verdict
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+#[cfg(any())]
+#[derive(Args)]
+pub(super) struct DrawArguments {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioArguments,
+    /// The picture to write: a .png or .svg file
+    #[arg(long, value_name = "FILE", default_value = "topology.png")]
+    pub(super) out: PathBuf,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Seed {
+    Number(u64),
+    Random,
+}
+
+impl std::str::FromStr for Seed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Seed, String> {
+        match text {
+            "random" => Ok(Seed::Random),
+            _ => text.parse().map(Seed::Number).map_err(|_| "a seed is a number from 0 to 2^64 - 1, or `random`".into()),
+        }
+    }
+}
+
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.is_empty() => Ok((path.into(), value.into())),
+        _ => Err("write PATH=VALUE, as in end=30s or timeline.0.do.broadcast.count=30".into()),
+    }
+}
+
+impl ScenarioArguments {
+    /// Reads, changes and checks the scenario.
+    pub(super) fn load<C: DeserializeOwned + Default>(&self) -> Result<Scenario<C>, ScenarioError> {
+        let mut source = Source::read(&self.file)?;
+        for (path, value) in &self.set {
+            let set = source.set(path, value);
+            set.map_err(|reason| ScenarioError::NoSuchPlace { path: path.clone(), reason })?;
+            source.name = format!("{} with {path}={value}", source.name);
+        }
+        if let Some(seed) = self.seed {
+            let number = seed.number()?;
+            source.set("seed", &number.to_string()).expect("every object can have a seed");
+        }
+        Scenario::parse(&source, &self.data_folders())
+    }
+
+    /// The arguments that make the same scenario again, its seed apart, as a shell takes them.
+    pub(super) fn repeat(&self) -> String {
+        let data = self.data.iter().map(|folder| format!(" --data {}", quoted(&folder.to_string_lossy())));
+        let set = self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
+        format!("{}{}", quoted(&self.file.to_string_lossy()), data.chain(set).collect::<String>())
+    }
+
+    /// Beside the scenario, then where the command line says, then where the environment says.
+    fn data_folders(&self) -> DataFolders {
+        let beside = self.file.parent().map(Path::to_path_buf);
+        let named = std::env::var_os("RUMORMILL_DATA");
+        let named = named.iter().flat_map(std::env::split_paths);
+        DataFolders::new(beside.into_iter().chain(self.data.iter().cloned()).chain(named))
+    }
+
+    /// The scenario's name, after its file.
+    pub(super) fn name(&self) -> String {
+        self.file.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy().into_owned())
+    }
+}
+
+impl Seed {
+    /// The number; a random one is drawn here and told, so that the run can be repeated whatever happens.
+    fn number(self) -> Result<u64, ScenarioError> {
+        match self {
+            Seed::Number(number) => Ok(number),
+            Seed::Random => {
+                let number = u64::from(SysRng.try_next_u32().map_err(|error| ScenarioError::NoSuchPlace {
+                    path: "seed".into(),
+                    reason: format!("the system has no random numbers: {error}"),
+                })?);
+                super::complain::say(&format!("seed: {number}"));
+                Ok(number)
+            }
+        }
+    }
+}
+
+/// An argument as a POSIX shell takes it.
+fn quoted(argument: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
+    if !argument.is_empty() && argument.chars().all(plain) {
+        return argument.into();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
+}

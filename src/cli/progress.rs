@@ -1,0 +1,64 @@
+//! What a person sees of a long run, and how they end it.
+
+use crate::time::Time;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+#[expect(clippy::disallowed_types, reason = "a progress bar is about the wall clock; no simulation reads it")]
+use std::time::Instant;
+
+/// Runs that are over sooner show no progress.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the person has pressed Ctrl-C.
+pub(super) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+/// A progress bar on a terminal's standard error, with the expected time to the end.
+pub(super) struct Progress {
+    #[expect(clippy::disallowed_types, reason = "as above")]
+    started: Instant,
+    end: Time,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Begins to measure, and to listen to Ctrl-C: a first one ends the run with what was reached.
+    #[expect(clippy::disallowed_types, reason = "as above")]
+    pub(super) fn start(end: Time) -> Progress {
+        // A second handler in one process (a test) is refused, and the first one serves it as well.
+        let _ = ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                // The second one means it.
+                std::process::exit(130);
+            }
+        });
+        Progress { started: Instant::now(), end, bar: None }
+    }
+
+    /// Shows how far the run is.
+    pub(super) fn show(&mut self, now: Time) {
+        if self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{bar:30} {percent} %  {msg} of virtual time, {eta} to go")
+                .expect("the template is valid");
+            // Hidden unless standard error is a terminal.
+            ProgressBar::new(self.end.nanos()).with_style(style).with_elapsed(self.started.elapsed())
+        });
+        bar.set_message(format!("{:.1} s", now.since(Time::ZERO).as_secs_f64()));
+        bar.set_position(now.nanos());
+    }
+
+    /// Clears the bar; how long it all took.
+    pub(super) fn finish(self) -> Duration {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+        self.started.elapsed()
+    }
+}

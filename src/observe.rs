@@ -1,0 +1,109 @@
+//! What happens in a run, told to whoever wants to know. Observers cannot change a run.
+//!
+//! An observer is a type parameter of the world: `()` compiles to nothing, and a pair of observers is one.
+
+mod metrics;
+mod trace;
+
+pub use metrics::{Metrics, Spread};
+pub use trace::Trace;
+
+use crate::id::NodeId;
+use crate::message::{Broadcast, Payload};
+use crate::protocol::Notice;
+use crate::time::Time;
+
+/// Sees everything that happens in a world, in order.
+pub trait Observer {
+    /// Something happened at `time`.
+    fn observe(&mut self, time: Time, event: Observation<'_>);
+}
+
+/// Something that happened.
+#[derive(Clone, Copy, Debug)]
+pub enum Observation<'a> {
+    /// A node began its life.
+    Started {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node published a broadcast.
+    Published {
+        /// Its handle.
+        payload: Payload,
+        /// Origin, sequence, id, text.
+        broadcast: &'a Broadcast,
+    },
+    /// A message was handed to a link.
+    Sent(Parcel),
+    /// A message arrived and was handed to its receiver.
+    Received(Parcel),
+    /// A message will not arrive.
+    Dropped(Parcel, DropReason),
+    /// A node reported something.
+    Noticed {
+        /// The node.
+        node: NodeId,
+        /// What it said.
+        notice: Notice,
+    },
+    /// A node was told that a link came up. The other end is told on its own.
+    LinkUp {
+        /// The node.
+        node: NodeId,
+        /// The other end.
+        peer: NodeId,
+    },
+    /// A node was told that a link is gone, or could not be opened.
+    LinkDown {
+        /// The node.
+        node: NodeId,
+        /// The other end.
+        peer: NodeId,
+    },
+}
+
+/// The outside of a message between peers.
+#[derive(Clone, Copy, Debug)]
+pub struct Parcel {
+    /// The sender.
+    pub from: NodeId,
+    /// The receiver.
+    pub to: NodeId,
+    /// What kind of message, in the protocol's own word.
+    pub kind: &'static str,
+    /// The broadcast whose content is inside.
+    pub payload: Option<Payload>,
+    /// Its size on a wire.
+    pub bytes: u32,
+}
+
+/// Why a message did not arrive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DropReason {
+    /// No link was up when it was sent.
+    NoLink,
+    /// The link's session had ended when it arrived.
+    OldSession,
+    /// The link lost it.
+    Loss,
+}
+
+impl Observer for () {
+    fn observe(&mut self, _time: Time, _event: Observation<'_>) {}
+}
+
+impl<O: Observer> Observer for Option<O> {
+    fn observe(&mut self, time: Time, event: Observation<'_>) {
+        if let Some(observer) = self {
+            observer.observe(time, event);
+        }
+    }
+}
+
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn observe(&mut self, time: Time, event: Observation<'_>) {
+        self.0.observe(time, event);
+        self.1.observe(time, event);
+    }
+}

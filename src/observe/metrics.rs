@@ -1,0 +1,185 @@
+//! What the summary, the judge and the pictures need to know of a run: how each broadcast spread.
+
+use super::{Observation, Observer};
+use crate::id::NodeId;
+use crate::message::Payload;
+use crate::protocol::Notice;
+use crate::time::Time;
+use fixedbitset::FixedBitSet;
+use petgraph::unionfind::UnionFind;
+use std::time::Duration;
+
+/// Counts how every broadcast of a run spread, and which nodes could have heard of each other at all.
+///
+/// Memory: about 20 bytes a node; for each broadcast a bit a node and eight bytes a delivery.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// One per broadcast, in order of publication.
+    spreads: Vec<Spread>,
+    /// When each node began its life.
+    started: Vec<Time>,
+    /// Joins nodes that were ever linked, directly or through others. An upper bound of who could reach whom.
+    ever_linked: UnionFind<u32>,
+    /// At how many hops each node delivered the first broadcast.
+    first_hops: Vec<Option<u32>>,
+    /// Broadcasts that nodes gave up on.
+    gaps: u64,
+}
+
+/// How one broadcast spread.
+#[derive(Clone, Debug)]
+pub struct Spread {
+    /// Who published it.
+    pub origin: NodeId,
+    /// When.
+    pub published: Time,
+    /// Who delivered it.
+    delivered: FixedBitSet,
+    /// How long after its publication it was delivered, once per delivery, in the order in which that happened.
+    delays: Vec<u64>,
+    hops_total: u64,
+    /// Hops of the latest delivery: the "last delivery hop" (LDH) of the Plumtree paper.
+    pub last_hops: u32,
+    /// Messages that carried its content.
+    pub payload_messages: u64,
+    /// The first node that delivered it a second time, and when. Nobody should.
+    pub repeated: Option<(NodeId, Time)>,
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics {
+            spreads: Vec::new(),
+            started: Vec::new(),
+            ever_linked: UnionFind::new_empty(),
+            first_hops: Vec::new(),
+            gaps: 0,
+        }
+    }
+}
+
+impl Metrics {
+    /// How every broadcast spread, in order of publication.
+    pub fn spreads(&self) -> &[Spread] {
+        &self.spreads
+    }
+
+    /// How one broadcast spread.
+    ///
+    /// # Panics
+    /// If the payload comes from another run.
+    pub fn spread(&self, payload: Payload) -> &Spread {
+        &self.spreads[payload.index()]
+    }
+
+    /// At how many hops each node delivered the first broadcast; empty if there was none.
+    pub fn first_hops(&self) -> &[Option<u32>] {
+        if self.spreads.is_empty() { &[] } else { &self.first_hops }
+    }
+
+    /// How many broadcasts were given up by some node, counted once per node and broadcast.
+    pub fn gaps(&self) -> u64 {
+        self.gaps
+    }
+
+    /// Whether `node` is entitled to the broadcast: it is up from the publication to the end.
+    pub fn is_entitled(&self, spread: &Spread, node: NodeId) -> bool {
+        self.started[node.index()] <= spread.published
+    }
+
+    /// Whether the broadcast could have reached `node` at all: it was at some time in the origin's component.
+    /// (An upper bound: the links by which they were joined need not have been up in a useful order.)
+    pub fn is_possible(&self, spread: &Spread, node: NodeId) -> bool {
+        self.ever_linked.equiv(spread.origin.0, node.0)
+    }
+
+    /// Every node that ever lived.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.started.len() as u32).map(NodeId)
+    }
+}
+
+impl Spread {
+    fn new(origin: NodeId, published: Time, nodes: usize) -> Spread {
+        Spread {
+            origin,
+            published,
+            delivered: FixedBitSet::with_capacity(nodes),
+            delays: Vec::new(),
+            hops_total: 0,
+            last_hops: 0,
+            payload_messages: 0,
+            repeated: None,
+        }
+    }
+
+    fn deliver(&mut self, time: Time, node: NodeId, hops: u32) {
+        self.delivered.grow(node.index() + 1);
+        if self.delivered.put(node.index()) {
+            self.repeated.get_or_insert((node, time));
+            return;
+        }
+        self.delays.push(time.nanos() - self.published.nanos());
+        self.hops_total += u64::from(hops);
+        self.last_hops = hops;
+    }
+
+    /// Whether `node` delivered it.
+    pub fn reached(&self, node: NodeId) -> bool {
+        self.delivered.contains(node.index())
+    }
+
+    /// How many nodes delivered it, the origin included.
+    pub fn receivers(&self) -> usize {
+        self.delays.len()
+    }
+
+    /// How long it took until so many nodes had delivered it; `None` if so many never did.
+    pub fn time_to(&self, receivers: usize) -> Option<Duration> {
+        self.delays.get(receivers.checked_sub(1)?).map(|&nanos| Duration::from_nanos(nanos))
+    }
+
+    /// The sum of the hops of all deliveries.
+    pub fn hops_total(&self) -> u64 {
+        self.hops_total
+    }
+
+    /// Relative message redundancy: payload messages / (receivers - 1) - 1 (Leitão, Pereira, Rodrigues: "Epidemic
+    /// Broadcast Trees", SRDS 2007, §4). 0 is a perfect tree. `None` if nobody but the origin delivered.
+    pub fn redundancy(&self) -> Option<f64> {
+        let others = self.receivers().checked_sub(1).filter(|&others| others > 0)?;
+        Some(self.payload_messages as f64 / others as f64 - 1.0)
+    }
+}
+
+impl Observer for Metrics {
+    fn observe(&mut self, time: Time, event: Observation<'_>) {
+        match event {
+            Observation::Started { node } => {
+                debug_assert_eq!(node.index(), self.started.len(), "nodes start in the order of their numbers");
+                self.started.push(time);
+                self.first_hops.push(None);
+                self.ever_linked.new_set();
+            }
+            Observation::Published { broadcast, .. } => {
+                self.spreads.push(Spread::new(broadcast.origin.node, time, self.started.len()));
+            }
+            Observation::Sent(parcel) => {
+                if let Some(payload) = parcel.payload {
+                    self.spreads[payload.index()].payload_messages += 1;
+                }
+            }
+            Observation::Noticed { node, notice: Notice::Delivered { payload, hops } } => {
+                self.spreads[payload.index()].deliver(time, node, hops);
+                if payload.index() == 0 {
+                    self.first_hops[node.index()].get_or_insert(hops);
+                }
+            }
+            Observation::Noticed { notice: Notice::Gap { first, last, .. }, .. } => self.gaps += last - first + 1,
+            Observation::LinkUp { node, peer } => {
+                self.ever_linked.union(node.0, peer.0);
+            }
+            Observation::Received(_) | Observation::Dropped(..) | Observation::LinkDown { .. } => {}
+        }
+    }
+}

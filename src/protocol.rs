@@ -1,0 +1,105 @@
+//! What any peer is: [`Protocol`], a state machine that touches the world only through its [`Transport`].
+//!
+//! The vocabularies at both ends are fixed: what the application asks ([`Command`]) and what a node reports
+//! ([`Notice`]). That is what lets verdicts, metrics and pictures work for a protocol nobody has seen before. What
+//! peers say to each other is the protocol's own.
+
+use crate::id::NodeId;
+use crate::message::{Origin, Payload};
+use crate::transport::Transport;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+/// One peer's state machine.
+///
+/// Every handler runs to its end before anything else happens at this node; what it sends becomes a later event.
+/// A protocol is written once and runs in every world. It may not look at a clock, draw entropy, start a thread or
+/// open a file: all of that comes through `net`.
+pub trait Protocol: Sized + Send + 'static {
+    /// What all nodes of a network have in common.
+    type Config: Clone + Send + 'static;
+    /// What peers say to each other.
+    type Message: Wire;
+    /// What a timer means when it fires.
+    type Timer: Copy + Debug + Send + 'static;
+
+    /// The node begins its life. Links are not up yet; those that the topology gives come up right after.
+    fn start(config: &Self::Config, net: &mut impl Transport<Self>) -> Self;
+
+    /// The application asks for something.
+    fn on_command(&mut self, net: &mut impl Transport<Self>, command: Command);
+
+    /// A peer's message arrived over a link that is up.
+    fn on_message(&mut self, net: &mut impl Transport<Self>, from: NodeId, message: Self::Message);
+
+    /// A timer fired.
+    fn on_timer(&mut self, _net: &mut impl Transport<Self>, _timer: Self::Timer) {}
+
+    /// A link to `peer` came up, asked for by either side.
+    fn on_link_up(&mut self, _net: &mut impl Transport<Self>, _peer: NodeId) {}
+
+    /// The link to `peer` is gone, or an [`open`](Transport::open) was refused.
+    fn on_link_down(&mut self, _net: &mut impl Transport<Self>, _peer: NodeId) {}
+
+    /// Panics if the node's state contradicts itself. Called after every event in builds with debug assertions.
+    fn check_invariants(&self) {}
+
+    /// How many messages one broadcast costs in a calm network of `nodes` nodes and `links` links, if the protocol
+    /// can tell beforehand. Only used to predict the cost of a run.
+    fn messages_per_broadcast(_config: &Self::Config, _nodes: u64, _links: u64) -> Option<u64> {
+        None
+    }
+}
+
+/// A message between peers.
+///
+/// Serde's derives and an empty `impl Wire for …` are enough. Naming the payload lets redundancy be measured and
+/// bytes be counted in full; naming the kind makes traces readable.
+pub trait Wire: Serialize + DeserializeOwned + Clone + Debug + Send + 'static {
+    /// The broadcast whose content travels in this message, if one does. (An announcement that merely names a
+    /// broadcast carries no content.)
+    fn payload(&self) -> Option<Payload> {
+        None
+    }
+
+    /// What kind of message this is, in one word.
+    fn kind(&self) -> &'static str {
+        "message"
+    }
+}
+
+/// What the application asks of a node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Bring this to every node.
+    Broadcast {
+        /// What kind of message it is to the application.
+        title: String,
+        /// The text.
+        message: String,
+    },
+}
+
+/// What a node reports to the application and to observers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The application got this broadcast; its origin delivers too.
+    Delivered {
+        /// Which broadcast.
+        payload: Payload,
+        /// How many links it crossed on its way; 0 at the origin.
+        hops: u32,
+    },
+    /// The node gave up on broadcasts that it has not seen: it will never deliver them.
+    Gap {
+        /// Whose broadcasts.
+        origin: Origin,
+        /// The first sequence number given up.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+}

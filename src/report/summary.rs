@@ -1,0 +1,361 @@
+//! The summary of a run: a function of the scenario and its seed, so that two summaries can be compared byte by byte.
+
+use super::format::{decimal, grouped, human_bytes, human_duration};
+use crate::graph::{Degrees, Diameter};
+use crate::judge::{Coverage, Evidence, Judgement, Reach, Verdict, judge};
+use crate::network::{Counters, Network, World};
+use crate::observe::{Metrics, Spread};
+use crate::scenario::Scenario;
+use crate::sim::Digest;
+use crate::time::Time;
+use serde::Serialize;
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+/// How many broadcasts a summary lists one by one.
+const MOST_LISTED: usize = 1_000;
+/// How many of them a terminal shows.
+const MOST_SHOWN: usize = 8;
+
+/// How a run ended and what it cost.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Summary {
+    /// The scenario's title, or its file's name if it has none.
+    pub title: String,
+    /// The question that it asks.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub question: String,
+    /// The seed.
+    pub seed: u64,
+    /// The version of rumormill.
+    pub version: &'static str,
+    /// How it ended, and why.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+    /// Virtual nanoseconds from start to end.
+    pub ended_ns: u64,
+    /// How many nodes.
+    pub nodes: usize,
+    /// How many links at the end.
+    pub links: usize,
+    /// How many broadcasts.
+    pub broadcasts: usize,
+    /// Deliveries over all broadcasts: to how many nodes entitled, possible, done.
+    pub coverage: Reach,
+    /// How long it took to reach a share of the nodes that could be reached; 50, 90, 99 and 100 %.
+    pub time_to: Vec<TimeTo>,
+    /// Links that a broadcast crossed to a node: the mean over all deliveries but the origins' own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hops_mean: Option<f64>,
+    /// Hops of the last delivery (LDH), over all broadcasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_hop: Option<MeanAndMost>,
+    /// Relative message redundancy (RMR), over all broadcasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redundancy: Option<MeanAndMost>,
+    /// Messages that a node sent, over all nodes.
+    pub messages_sent: MeanAndMost,
+    /// Bytes that a node sent, over all nodes.
+    pub bytes_sent: MeanAndMost,
+    /// Broadcasts that nodes gave up on, counted once per node and broadcast.
+    pub gaps: u64,
+    /// How many nodes have how many links.
+    pub degrees: Degrees,
+    /// How many components.
+    pub components: usize,
+    /// The nodes of the largest component.
+    pub largest_component: usize,
+    /// The longest of all shortest paths in the largest component, in hops.
+    pub diameter: Diameter,
+    /// How many events happened.
+    pub events: u64,
+    /// The digest of all of them.
+    pub digest: String,
+    /// The first broadcasts, one by one; at most 1,000.
+    pub listed: Vec<BroadcastSummary>,
+    /// The command that repeats the run.
+    pub repeat: String,
+}
+
+/// A mean and a maximum.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct MeanAndMost {
+    /// The mean.
+    pub mean: f64,
+    /// The maximum.
+    pub most: f64,
+}
+
+/// How long broadcasts took to reach a share of the nodes.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct TimeTo {
+    /// Of the nodes that could be reached, in percent.
+    pub percent: u32,
+    /// The mean over the broadcasts that reached so many, in nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_ns: Option<u64>,
+    /// The slowest of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub most_ns: Option<u64>,
+    /// How many broadcasts never reached so many.
+    pub never: usize,
+}
+
+/// One broadcast.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct BroadcastSummary {
+    /// Its message id.
+    pub id: String,
+    /// The origin's name or number.
+    pub origin: String,
+    /// When it was published.
+    pub published_ns: u64,
+    /// To how many nodes.
+    #[serde(flatten)]
+    pub reach: Reach,
+    /// How long the last delivery took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_ns: Option<u64>,
+    /// Its hops.
+    pub last_hop: u32,
+    /// Messages that carried its content.
+    pub payload_messages: u64,
+    /// Its relative message redundancy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redundancy: Option<f64>,
+}
+
+impl Summary {
+    /// Judges a run and sums it up. `complete`: it went to its end; `repeat`: the command that repeats it.
+    pub fn of<C, W: World>(
+        scenario: &Scenario<C>,
+        network: &Network<W>,
+        metrics: &Metrics,
+        digest: Digest,
+        complete: bool,
+        repeat: String,
+    ) -> Summary {
+        let graph = network.topology();
+        let in_flight = network.world().in_flight();
+        let judgement = judge(&scenario.file.expect, Evidence { metrics, graph: &graph, in_flight, complete });
+        let coverage = Coverage::of(metrics);
+        let spreads = metrics.spreads();
+        let counters: Vec<Counters> = graph.node_ids().map(|node| network.counters(node)).collect();
+        let components = graph.components();
+        Summary {
+            title: scenario.file.title.clone(),
+            question: scenario.file.question.clone(),
+            seed: scenario.file.seed,
+            version: env!("CARGO_PKG_VERSION"),
+            judgement,
+            ended_ns: network.now().nanos(),
+            nodes: network.size(),
+            links: graph.edge_count(),
+            broadcasts: spreads.len(),
+            coverage: coverage.total(),
+            time_to: [50, 90, 99, 100].map(|percent| TimeTo::of(percent, spreads, &coverage)).into(),
+            hops_mean: hops_mean(spreads),
+            last_hop: MeanAndMost::of(
+                spreads.iter().filter(|spread| spread.receivers() > 1).map(|spread| f64::from(spread.last_hops)),
+            ),
+            redundancy: MeanAndMost::of(spreads.iter().filter_map(Spread::redundancy)),
+            messages_sent: MeanAndMost::of(counters.iter().map(|c| c.messages_sent as f64)).unwrap_or_default(),
+            bytes_sent: MeanAndMost::of(counters.iter().map(|c| c.bytes_sent as f64)).unwrap_or_default(),
+            gaps: metrics.gaps(),
+            degrees: graph.degrees(),
+            components: components.count(),
+            largest_component: components.largest(),
+            diameter: graph.diameter(),
+            events: network.world().events(),
+            digest: digest.to_string(),
+            listed: listed(scenario, network, metrics, &coverage),
+            repeat,
+        }
+    }
+
+    /// How it ended.
+    pub fn verdict(&self) -> Verdict {
+        self.judgement.verdict
+    }
+}
+
+fn listed<C, W: World>(
+    scenario: &Scenario<C>,
+    network: &Network<W>,
+    metrics: &Metrics,
+    coverage: &Coverage,
+) -> Vec<BroadcastSummary> {
+    let broadcasts = network.world().broadcasts().iter();
+    broadcasts
+        .zip(metrics.spreads())
+        .zip(&coverage.reaches)
+        .take(MOST_LISTED)
+        .map(|((broadcast, spread), reach)| BroadcastSummary {
+            id: broadcast.message.id.to_string(),
+            origin: scenario.name_of(spread.origin),
+            published_ns: spread.published.nanos(),
+            reach: *reach,
+            last_ns: spread.time_to(spread.receivers()).map(nanos),
+            last_hop: spread.last_hops,
+            payload_messages: spread.payload_messages,
+            redundancy: spread.redundancy(),
+        })
+        .collect()
+}
+
+fn nanos(duration: Duration) -> u64 {
+    crate::time::nanos(duration)
+}
+
+/// The mean over all deliveries but the origins' own.
+fn hops_mean(spreads: &[Spread]) -> Option<f64> {
+    let others: usize = spreads.iter().map(|spread| spread.receivers().saturating_sub(1)).sum();
+    let hops: u64 = spreads.iter().map(Spread::hops_total).sum();
+    (others > 0).then(|| hops as f64 / others as f64)
+}
+
+impl MeanAndMost {
+    fn of(values: impl Iterator<Item = f64>) -> Option<MeanAndMost> {
+        let (count, sum, most) = values.fold((0u64, 0.0, f64::MIN), |(count, sum, most), value| {
+            (count + 1, sum + value, if value > most { value } else { most })
+        });
+        (count > 0).then(|| MeanAndMost { mean: sum / count as f64, most })
+    }
+}
+
+impl Default for MeanAndMost {
+    fn default() -> MeanAndMost {
+        MeanAndMost { mean: 0.0, most: 0.0 }
+    }
+}
+
+impl TimeTo {
+    fn of(percent: u32, spreads: &[Spread], coverage: &Coverage) -> TimeTo {
+        let (mut sum, mut most, mut count, mut never) = (0u128, None, 0u128, 0);
+        for (spread, reach) in spreads.iter().zip(&coverage.reaches) {
+            let wanted = (reach.possible * percent as usize).div_ceil(100);
+            match spread.time_to(wanted) {
+                Some(time) => {
+                    sum += u128::from(nanos(time));
+                    most = most.max(Some(nanos(time)));
+                    count += 1;
+                }
+                None => never += 1,
+            }
+        }
+        let mean_ns = sum.checked_div(count).map(|mean| mean as u64);
+        TimeTo { percent, mean_ns, most_ns: most, never }
+    }
+}
+
+impl Display for Summary {
+    /// As a terminal shows it.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(f, "{}", self.title)?;
+        if !self.question.is_empty() {
+            writeln!(f, "{}", self.question)?;
+        }
+        writeln!(f, "\n  {}", self.verdict().to_string().to_uppercase())?;
+        for finding in &self.judgement.findings {
+            writeln!(f, "  {:<8} {}: {}", finding.verdict, finding.expectation, finding.evidence)?;
+        }
+        writeln!(f)?;
+        self.figures().iter().try_for_each(|(name, value)| writeln!(f, "  {name:<12} {value}"))?;
+        self.table(f)
+    }
+}
+
+impl Summary {
+    fn figures(&self) -> Vec<(&'static str, String)> {
+        let ended = human_duration(Time::from_nanos(self.ended_ns).since(Time::ZERO));
+        let mut figures = vec![
+            ("network", format!("{} nodes, {} links, {ended} of virtual time", group(self.nodes), group(self.links))),
+            ("coverage", self.coverage_text()),
+        ];
+        if self.broadcasts > 0 {
+            figures.push(("time to", self.times_text(|time| time.mean_ns, "mean")));
+            figures.push(("", self.times_text(|time| time.most_ns, "slowest")));
+        }
+        if let (Some(mean), Some(last)) = (self.hops_mean, self.last_hop) {
+            let last = format!("last delivery mean {}, most {}", decimal(last.mean), last.most);
+            figures.push(("hops", format!("mean {}; {last}", decimal(mean))));
+        }
+        if let Some(MeanAndMost { mean, most }) = self.redundancy {
+            figures.push(("redundancy", format!("RMR mean {mean:.4}, most {most:.4}")));
+        }
+        let MeanAndMost { mean, most } = self.messages_sent;
+        figures.push(("messages", format!("sent by a node: mean {}, most {}", decimal(mean), group(most as usize))));
+        let MeanAndMost { mean, most } = self.bytes_sent;
+        figures.push(("bytes", format!("sent by a node: mean {}, most {}", human_bytes(mean), human_bytes(most))));
+        if self.gaps > 0 {
+            figures.push(("gaps", format!("{} deliveries given up", grouped(self.gaps))));
+        }
+        let Degrees { min, mean, max, .. } = &self.degrees;
+        figures.push(("degrees", format!("{min} to {max}, mean {}", decimal(*mean))));
+        let largest = match self.components {
+            0 | 1 => String::new(),
+            _ => format!("; the largest has {} nodes", group(self.largest_component)),
+        };
+        figures.push(("components", format!("{}{largest}", group(self.components))));
+        figures.push(("diameter", format!("{} hops", self.diameter)));
+        figures.push(("digest", format!("{} over {} events", self.digest, grouped(self.events))));
+        figures
+    }
+
+    fn coverage_text(&self) -> String {
+        let Reach { entitled, possible, delivered } = self.coverage;
+        let share = if possible == 0 { 0.0 } else { 100.0 * delivered as f64 / possible as f64 };
+        let impossible = match entitled - possible {
+            0 => String::new(),
+            others => format!("; {} impossible", group(others)),
+        };
+        let (broadcasts, done, all) = (group(self.broadcasts), group(delivered), group(possible));
+        format!("{share:.4} % of {broadcasts} broadcasts: {done} of {all} possible deliveries{impossible}")
+    }
+
+    fn times_text(&self, pick: impl Fn(&TimeTo) -> Option<u64>, name: &str) -> String {
+        let texts: Vec<String> = self
+            .time_to
+            .iter()
+            .map(|time| {
+                let duration = pick(time).map_or("never".into(), |ns| human_duration(Duration::from_nanos(ns)));
+                let never = if time.never > 0 { format!(" ({} never)", time.never) } else { String::new() };
+                format!("{} % {duration}{never}", time.percent)
+            })
+            .collect();
+        format!("{} ({name})", texts.join(" · "))
+    }
+
+    fn table(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.listed.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n  broadcast      origin       delivered   last delivery  hops  payload msgs     RMR")?;
+        for (number, listed) in self.listed.iter().take(MOST_SHOWN).enumerate() {
+            let delivered = format!("{}/{}", listed.reach.delivered, listed.reach.possible);
+            let last = listed.last_ns.map_or("never".into(), |ns| human_duration(Duration::from_nanos(ns)));
+            let redundancy = listed.redundancy.map_or("-".into(), |rmr| format!("{rmr:.4}"));
+            writeln!(
+                f,
+                "  {number:<4} {} {:>9} {delivered:>15} {last:>15} {:>5} {:>13} {redundancy:>7}",
+                &listed.id[..8],
+                shorten(&listed.origin),
+                listed.last_hop,
+                grouped(listed.payload_messages),
+            )?;
+        }
+        match self.broadcasts.saturating_sub(MOST_SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "  … and {} more", group(more)),
+        }
+    }
+}
+
+fn group(number: usize) -> String {
+    grouped(number as u64)
+}
+
+/// At most nine characters of a name.
+fn shorten(name: &str) -> String {
+    if name.chars().count() <= 9 { name.into() } else { name.chars().take(8).chain(['…']).collect() }
+}

@@ -1,0 +1,178 @@
+//! Scenarios: an experiment as a file. Two stages: [`ScenarioFile`] is what people write, [`Scenario`] is what was
+//! checked, with its data files read and its graph built; nothing about it can be wrong any more.
+
+mod check;
+mod complaint;
+mod data;
+mod file;
+mod playback;
+mod source;
+
+pub use data::DataFolders;
+pub use file::*;
+pub use playback::{Playback, Progress};
+pub use source::{Problem, Source};
+
+use crate::graph::Graph;
+use crate::id::NodeId;
+use crate::sim::{Links, SimConfig};
+use crate::protocol::Protocol;
+use crate::time::Time;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A checked scenario.
+#[derive(Clone, Debug)]
+pub struct Scenario<C> {
+    /// The file, every default filled in.
+    pub file: ScenarioFile<C>,
+    /// Who is linked to whom at the start.
+    pub graph: Graph,
+    /// How links behave.
+    pub links: Links,
+    /// What happens, in the order of the file.
+    pub timeline: Vec<PlannedStep>,
+    /// When the run ends.
+    pub end: Time,
+}
+
+/// A step of the timeline, its targets found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlannedStep {
+    /// When it happens first.
+    pub at: Time,
+    /// How many times.
+    pub count: u32,
+    /// How long from one time to the next.
+    pub every: Duration,
+    /// What happens.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Nodes broadcast.
+    Broadcast {
+        /// Which nodes.
+        from: Nodes,
+        /// What kind of message.
+        title: String,
+        /// The text.
+        message: String,
+    },
+    /// The network is drawn and exported.
+    Snapshot {
+        /// Under this name.
+        name: String,
+    },
+}
+
+/// Which nodes a step is about, each time that it happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Nodes {
+    /// One, drawn anew.
+    Random,
+    /// All of them.
+    All,
+    /// This one.
+    One(NodeId),
+}
+
+/// Why there is no scenario.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The file cannot be read.
+    #[error("cannot read the scenario {}: {error}", path.display())]
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// It is not text.
+    #[error("the scenario {} is not UTF-8 text: byte {offset} is wrong", path.display())]
+    NotText {
+        /// Its path.
+        path: PathBuf,
+        /// The place of the first wrong byte, from 0.
+        offset: usize,
+    },
+    /// A value to be changed has no place in it.
+    #[error("cannot set {path}: {reason}")]
+    NoSuchPlace {
+        /// The path that was to be set.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Something in it is wrong.
+    #[error("{0}")]
+    Wrong(Problems),
+}
+
+/// Everything that is wrong with a scenario.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problems {
+    /// Its text.
+    pub source: Source,
+    /// What is wrong, in the order of the text. Never empty.
+    pub problems: Vec<Problem>,
+}
+
+impl fmt::Display for Problems {
+    /// One line each: `file:line:column: path: message (remedy)`.
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (i, problem) in self.problems.iter().enumerate() {
+            let (line, column) = self.source.line_and_column(problem.span.start);
+            let newline = if i == 0 { "" } else { "\n" };
+            write!(f, "{newline}{}:{line}:{column}: {problem}", self.source.name)?;
+        }
+        Ok(())
+    }
+}
+
+impl Source {
+    /// Reads a scenario file.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not UTF-8.
+    pub fn read(path: &Path) -> Result<Source, ScenarioError> {
+        let bytes =
+            std::fs::read(path).map_err(|error| ScenarioError::Unreadable { path: path.into(), error })?;
+        let text = String::from_utf8(bytes).map_err(|error| ScenarioError::NotText {
+            path: path.into(),
+            offset: error.utf8_error().valid_up_to(),
+        })?;
+        Ok(Source { name: path.display().to_string(), text })
+    }
+}
+
+impl<C: DeserializeOwned + Default> Scenario<C> {
+    /// Parses and checks a scenario, reads its data files and builds its graph.
+    ///
+    /// # Errors
+    /// If anything is wrong; all problems that can be found at once are told at once.
+    pub fn parse(source: &Source, data: &DataFolders) -> Result<Scenario<C>, ScenarioError> {
+        let wrong = |problems| ScenarioError::Wrong(Problems { source: source.clone(), problems });
+        let file = complaint::parse(source).map_err(|problem| wrong(vec![problem]))?;
+        check::check(file, source, data).map_err(wrong)
+    }
+}
+
+impl<C: Clone> Scenario<C> {
+    /// What the simulator needs of it.
+    pub fn sim_config<P: Protocol<Config = C>>(&self) -> SimConfig<P> {
+        SimConfig { graph: self.graph.clone(), links: self.links.clone(), node: self.file.node.clone() }
+    }
+}
+
+impl<C> Scenario<C> {
+    /// A node's name: the one it was given, or its number.
+    pub fn name_of(&self, node: NodeId) -> String {
+        self.file.names.get(node.index()).cloned().unwrap_or_else(|| node.0.to_string())
+    }
+}
