@@ -113,7 +113,9 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>) -> Vec<Findin
     }
     if evidence.in_flight.messages > 0 {
         let InFlight { messages, payloads } = evidence.in_flight;
-        let text = format!("{messages} messages were still on their way ({payloads} with a broadcast); let the run end later");
+        let text = format!(
+            "{messages} messages were still on their way ({payloads} with a broadcast); let the run end later"
+        );
         findings.push(finding("quiet at the end", Verdict::Unknown, text));
     }
     findings
@@ -121,7 +123,9 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>) -> Vec<Findin
 
 fn examine(expectation: &Expectation, evidence: Evidence<'_>, coverage: &Coverage) -> (Verdict, String) {
     match expectation {
-        Expectation::EveryoneDelivers => coverage.judge(evidence.in_flight.messages > 0 || !evidence.complete),
+        Expectation::EveryoneDelivers => {
+            coverage.judge(evidence.in_flight.messages > 0 || !evidence.complete)
+        }
         Expectation::Connected => connected(evidence.graph),
         Expectation::Redundancy(range) => redundancy(range, evidence.metrics.spreads()),
         Expectation::Latency(expected) => latency(expected, evidence.metrics.spreads(), coverage),
@@ -181,13 +185,17 @@ fn redundancy(range: &Range<f64>, spreads: &[Spread]) -> (Verdict, String) {
 
 fn messages(range: &Range<u64>, spreads: &[Spread]) -> (Verdict, String) {
     let Some(first) = spreads.first() else { return (Verdict::Vacuous, "nothing was broadcast".into()) };
-    let (least, most) = spreads.iter().fold((first.payload_messages, first.payload_messages), |(least, most), spread| {
-        (least.min(spread.payload_messages), most.max(spread.payload_messages))
-    });
+    let (least, most) =
+        spreads.iter().fold((first.payload_messages, first.payload_messages), |(least, most), spread| {
+            (least.min(spread.payload_messages), most.max(spread.payload_messages))
+        });
     if let Some((number, spread)) =
         spreads.iter().enumerate().find(|(_, spread)| !range.contains(spread.payload_messages))
     {
-        return (Verdict::Fail, format!("broadcast {number} took {} payload messages", spread.payload_messages));
+        return (
+            Verdict::Fail,
+            format!("broadcast {number} took {} payload messages", spread.payload_messages),
+        );
     }
     (Verdict::Pass, format!("{least} to {most} payload messages a broadcast"))
 }
@@ -205,9 +213,10 @@ fn latency(expected: &LatencyExpectation, spreads: &[Spread], coverage: &Coverag
     }
     match worst {
         None => (Verdict::Vacuous, "no broadcast could reach anybody".into()),
-        Some((number, time)) => {
-            (held(time <= expected.max), format!("the slowest, broadcast {number}, took {}", format_duration(time)))
-        }
+        Some((number, time)) => (
+            held(time <= expected.max),
+            format!("the slowest, broadcast {number}, took {}", format_duration(time)),
+        ),
     }
 }
 

@@ -254,10 +254,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn broadcast(node: u32, incarnation: u64, sequence: u64, title: &str, text: &str, micros: u64) -> Broadcast {
+    fn broadcast(
+        node: u32,
+        incarnation: u64,
+        sequence: u64,
+        title: &str,
+        text: &str,
+        micros: u64,
+    ) -> Broadcast {
         let origin = Origin { node: NodeId(node), incarnation };
         let time = Timestamp::from_micros(micros);
-        Broadcast::new(origin, Identity::simulated(1, NodeId(node)), sequence, title.into(), text.into(), time)
+        Broadcast::new(
+            origin,
+            Identity::simulated(1, NodeId(node)),
+            sequence,
+            title.into(),
+            text.into(),
+            time,
+        )
     }
 
     #[test]
@@ -289,7 +303,9 @@ mod tests {
 
     #[test]
     fn what_is_no_message_is_refused() {
-        for (from, to) in [("00ff", "00f"), ("00ff", "00fg"), ("1.5", "-1.5"), ("1.5", "1e300"), ("\"title\"", "\"titel\"")] {
+        for (from, to) in
+            [("00ff", "00f"), ("00ff", "00fg"), ("1.5", "-1.5"), ("1.5", "1e300"), ("\"title\"", "\"titel\"")]
+        {
             let id = "00ff".repeat(16);
             let json = format!(r#"{{"id":"{id}","title":"","message":"","time":1.5}}"#);
             assert!(serde_json::from_str::<Message>(&json).is_ok());

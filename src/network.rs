@@ -4,7 +4,7 @@
 //! use rumormill::{Network, Node, NodeId, SimConfig, Topology};
 //! use std::time::Duration;
 //!
-//! let graph = Topology::ring(10).generate(7)?;
+//! let graph = Topology::Ring { nodes: 10 }.build(7)?;
 //! let mut network = Network::simulated(SimConfig::<Node>::new(graph), 7);
 //! let hello = network.broadcast(NodeId(0), "Hello world").expect("nodes publish at once");
 //! network.run_for(Duration::from_secs(1));

@@ -7,7 +7,7 @@ mod results;
 mod summary;
 
 pub use export::{to_dot, to_graphml};
-pub use format::{grouped, human_bytes, human_duration};
+pub use format::{human_bytes, human_duration};
 pub use predict::Prediction;
 pub use results::Results;
 pub use summary::{BroadcastSummary, MeanAndMost, Summary, TimeTo};

@@ -15,8 +15,8 @@ pub use source::{Problem, Source};
 
 use crate::graph::Graph;
 use crate::id::NodeId;
-use crate::sim::{Links, SimConfig};
 use crate::protocol::Protocol;
+use crate::sim::{Links, SimConfig};
 use crate::time::Time;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -94,7 +94,7 @@ pub enum ScenarioError {
         error: io::Error,
     },
     /// It is not text.
-    #[error("the scenario {} is not UTF-8 text: byte {offset} is wrong", path.display())]
+    #[error("the scenario {} is not text: byte {offset} is not UTF-8; save it as UTF-8", path.display())]
     NotText {
         /// Its path.
         path: PathBuf,
@@ -147,6 +147,8 @@ impl Source {
             path: path.into(),
             offset: error.utf8_error().valid_up_to(),
         })?;
+        // Some editors begin a text with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
         Ok(Source { name: path.display().to_string(), text })
     }
 }

@@ -28,9 +28,9 @@ use crate::rng::{Draws, Purpose};
 use crate::time::Time;
 use queue::EventQueue;
 use rand::rngs::Xoshiro256PlusPlus;
+use sessions::{Answer, Session, Sessions};
 use std::collections::VecDeque;
 use std::time::Duration;
-use sessions::{Answer, Session, Sessions};
 use transport::SimTransport;
 
 /// What a simulated network is made of.
@@ -97,16 +97,31 @@ struct Event<P: Protocol> {
 }
 
 enum What<P: Protocol> {
-    Message { from: NodeId, session: Session, message: P::Message },
+    Message {
+        from: NodeId,
+        session: Session,
+        message: P::Message,
+    },
     Timer(P::Timer),
     /// `from` asks for a link.
-    Open { from: NodeId, session: Session },
+    Open {
+        from: NodeId,
+        session: Session,
+    },
     /// `from` agreed to a link.
-    Accepted { from: NodeId, session: Session },
+    Accepted {
+        from: NodeId,
+        session: Session,
+    },
     /// `from` ended the session, or did not want it.
-    Closed { from: NodeId, session: Session },
+    Closed {
+        from: NodeId,
+        session: Session,
+    },
     /// Nobody answers at `peer`.
-    Unreachable { peer: NodeId },
+    Unreachable {
+        peer: NodeId,
+    },
 }
 
 impl<P: Protocol, O: Observer> Sim<P, O> {
@@ -266,7 +281,8 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
 
 impl<P: Protocol, O> Sim<P, O> {
     /// What a node takes in memory, its links and what the protocol keeps elsewhere apart.
-    pub const BYTES_PER_NODE: u64 = (size_of::<P>() + size_of::<Counters>() + size_of::<usize>() + Sessions::NODE) as u64;
+    pub const BYTES_PER_NODE: u64 =
+        (size_of::<P>() + size_of::<Counters>() + size_of::<usize>() + Sessions::NODE) as u64;
     /// What one end of a link takes in memory.
     pub const BYTES_PER_LINK_END: u64 = (Sessions::LINK_END + 2 * size_of::<NodeId>()) as u64;
     /// What an event takes in memory.
@@ -297,7 +313,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         }
         self.in_flight.messages += 1;
         self.in_flight.payloads += u64::from(parcel.payload.is_some());
-        self.queue.push(time, Event { to: parcel.to, what: What::Message { from: parcel.from, session, message } });
+        self.queue
+            .push(time, Event { to: parcel.to, what: What::Message { from: parcel.from, session, message } });
     }
 
     /// A message is taken off its link.

@@ -91,7 +91,9 @@ mod tests {
 
     #[test]
     fn a_time_prints_as_seconds_without_idle_digits() {
-        for (nanos, text) in [(0, "0s"), (12_400_000_000, "12.4s"), (1, "0.000000001s"), (10_050_000_000, "10.05s")] {
+        for (nanos, text) in
+            [(0, "0s"), (12_400_000_000, "12.4s"), (1, "0.000000001s"), (10_050_000_000, "10.05s")]
+        {
             assert_eq!(Time::from_nanos(nanos).to_string(), text);
         }
     }

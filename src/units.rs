@@ -87,8 +87,22 @@ pub fn format_duration(duration: Duration) -> String {
     if nanos == 0 {
         return "0s".into();
     }
-    let (unit, length) = UNITS.iter().find(|(_, length)| nanos % length == 0).expect("1 ns divides everything");
+    let (unit, length) =
+        UNITS.iter().find(|(_, length)| nanos % length == 0).expect("1 ns divides everything");
     format!("{}{unit}", nanos / length)
+}
+
+/// A whole number with its thousands apart: `35,254`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Serde for durations: `#[serde(with = "units::duration")]`.
@@ -159,7 +173,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_exactly_or_refused() {
-        let nanos = |text: &str| parse_duration(text).map(|duration| duration.as_nanos()).map_err(|e| e.to_string());
+        let nanos =
+            |text: &str| parse_duration(text).map(|duration| duration.as_nanos()).map_err(|e| e.to_string());
         for (text, expected) in [
             ("10ms", 10_000_000),
             ("0s", 0),
@@ -173,8 +188,34 @@ mod tests {
         ] {
             assert_eq!(nanos(text), Ok(expected), "{text}");
         }
-        for bad in ["", "ms", "-1s", "5", "5 parsecs", "1.2.3s", "1.s", ".5s", "1e3s", "0.5ns", "0.0000000000001s", "0.01234567890012min", "999999999d", "99999999999999999999s", "∞", "NaN"] {
+        for bad in [
+            "",
+            "ms",
+            "-1s",
+            "5",
+            "5 parsecs",
+            "1.2.3s",
+            "1.s",
+            ".5s",
+            "1e3s",
+            "0.5ns",
+            "0.0000000000001s",
+            "0.01234567890012min",
+            "999999999d",
+            "99999999999999999999s",
+            "∞",
+            "NaN",
+        ] {
             assert!(nanos(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (35_254, "35,254"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(grouped(number), text);
         }
     }
 

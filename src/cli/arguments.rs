@@ -90,7 +90,10 @@ impl std::str::FromStr for Seed {
     fn from_str(text: &str) -> Result<Seed, String> {
         match text {
             "random" => Ok(Seed::Random),
-            _ => text.parse().map(Seed::Number).map_err(|_| "a seed is a number from 0 to 2^64 - 1, or `random`".into()),
+            _ => text
+                .parse()
+                .map(Seed::Number)
+                .map_err(|_| "a seed is a number from 0 to 2^64 - 1, or `random`".into()),
         }
     }
 }
@@ -121,7 +124,8 @@ impl ScenarioArguments {
     /// The arguments that make the same scenario again, its seed apart, as a shell takes them.
     pub(super) fn repeat(&self) -> String {
         let data = self.data.iter().map(|folder| format!(" --data {}", quoted(&folder.to_string_lossy())));
-        let set = self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
+        let set =
+            self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
         format!("{}{}", quoted(&self.file.to_string_lossy()), data.chain(set).collect::<String>())
     }
 
@@ -145,10 +149,11 @@ impl Seed {
         match self {
             Seed::Number(number) => Ok(number),
             Seed::Random => {
-                let number = u64::from(SysRng.try_next_u32().map_err(|error| ScenarioError::NoSuchPlace {
-                    path: "seed".into(),
-                    reason: format!("the system has no random numbers: {error}"),
-                })?);
+                let number =
+                    u64::from(SysRng.try_next_u32().map_err(|error| ScenarioError::NoSuchPlace {
+                        path: "seed".into(),
+                        reason: format!("the system has no random numbers: {error}"),
+                    })?);
                 super::complain::say(&format!("seed: {number}"));
                 Ok(number)
             }

@@ -3,8 +3,9 @@
 use super::arguments::ScenarioArguments;
 use super::{Failure, files, print};
 use crate::protocol::Protocol;
-use crate::report::{Prediction, grouped, human_bytes};
+use crate::report::{Prediction, human_bytes};
 use crate::scenario::Scenario;
+use crate::units::grouped;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -21,7 +22,8 @@ where
 
 fn prediction<P: Protocol>(scenario: &Scenario<P::Config>) -> String {
     let Prediction { broadcasts, messages, memory } = Prediction::of::<P>(scenario);
-    let messages = messages.map_or("an unknown number of".into(), |messages| format!("about {}", grouped(messages)));
+    let messages =
+        messages.map_or("an unknown number of".into(), |messages| format!("about {}", grouped(messages)));
     format!(
         "the scenario is right: {} nodes, {} links, {} broadcasts; a run takes {messages} messages and about {} of memory",
         grouped(scenario.graph.nodes() as u64),

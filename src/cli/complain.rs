@@ -17,7 +17,8 @@ pub(super) fn say(text: &str) {
 pub(super) fn complain(error: &ScenarioError) {
     let ScenarioError::Wrong(Problems { source, problems }) = error else { return say(&error.to_string()) };
     let renderer = if io::stderr().is_terminal() { Renderer::styled() } else { Renderer::plain() };
-    let shown: Vec<String> = problems.iter().take(MOST_SHOWN).map(|problem| show(&renderer, source, problem)).collect();
+    let shown: Vec<String> =
+        problems.iter().take(MOST_SHOWN).map(|problem| show(&renderer, source, problem)).collect();
     let _ = writeln!(io::stderr(), "{}", shown.join("\n\n"));
     if problems.len() > MOST_SHOWN {
         say(&format!("… and {} more problems", problems.len() - MOST_SHOWN));

@@ -4,7 +4,10 @@ use crate::time::Time;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-#[expect(clippy::disallowed_types, reason = "a progress bar is about the wall clock; no simulation reads it")]
+#[expect(
+    clippy::disallowed_types,
+    reason = "a progress bar is about the wall clock; no simulation reads it"
+)]
 use std::time::Instant;
 
 /// Runs that are over sooner show no progress.
@@ -45,8 +48,9 @@ impl Progress {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
-            let style = ProgressStyle::with_template("{bar:30} {percent} %  {msg} of virtual time, {eta} to go")
-                .expect("the template is valid");
+            let style =
+                ProgressStyle::with_template("{bar:30} {percent} %  {msg} of virtual time, {eta} to go")
+                    .expect("the template is valid");
             // Hidden unless standard error is a terminal.
             ProgressBar::new(self.end.nanos()).with_style(style).with_elapsed(self.started.elapsed())
         });

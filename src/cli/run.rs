@@ -2,15 +2,16 @@
 
 use super::arguments::RunArguments;
 use super::files;
-use super::progress::{Progress as ProgressBar, interrupted};
 use super::lockstep::lockstep;
+use super::progress::{Progress as ProgressBar, interrupted};
 use super::{Failure, print};
 use crate::network::{Network, World};
 use crate::observe::{Metrics, Trace};
 use crate::protocol::Protocol;
-use crate::report::{Results, Summary, grouped};
+use crate::report::{Results, Summary};
 use crate::scenario::{Playback, Progress, Scenario};
 use crate::sim::Sim;
+use crate::units::grouped;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -61,7 +62,9 @@ where
     let results = Results::begin(&place).map_err(unwritten())?;
     results.write("scenario.json", files::json(&scenario.file)).map_err(unwritten())?;
     let trace = match arguments.trace {
-        true => Some(Trace::new(BufWriter::new(File::create(results.path("trace.jsonl")).map_err(unwritten())?))),
+        true => {
+            Some(Trace::new(BufWriter::new(File::create(results.path("trace.jsonl")).map_err(unwritten())?)))
+        }
         false => None,
     };
 
@@ -72,7 +75,8 @@ where
     let metrics = &network.observer().0;
     let summary = Summary::of(&scenario, &network, metrics, network.digest(), complete, repeat);
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
-    files::network(&results, "topology", &scenario, &network.topology(), metrics.first_hops()).map_err(unwritten())?;
+    files::network(&results, "topology", &scenario, &network.topology(), metrics.first_hops())
+        .map_err(unwritten())?;
     if let Some(trace) = network.into_observer().1 {
         trace.finish().map_err(unwritten())?;
     }
@@ -87,7 +91,9 @@ where
         let rate = grouped(speed.events_per_second as u64);
         let results = place.display();
         let repeat = &summary.repeat;
-        print(&format!("{summary}\n  speed        {seconds:.3} s, {rate} events a second\n  results      {results}/\n\nrepeat: {repeat}"))?;
+        print(&format!(
+            "{summary}\n  speed        {seconds:.3} s, {rate} events a second\n  results      {results}/\n\nrepeat: {repeat}"
+        ))?;
     }
     Ok(if complete { summary.verdict().exit_code() } else { 130 })
 }

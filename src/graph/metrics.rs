@@ -2,6 +2,7 @@
 
 use super::Graph;
 use crate::id::NodeId;
+use serde::Serialize;
 use std::fmt;
 
 /// The diameter is exact up to this many nodes in the largest component.
@@ -54,12 +55,14 @@ impl Graph {
     /// How many neighbors the nodes have.
     pub fn degrees(&self) -> Degrees {
         let most = self.node_ids().map(|node| self.degree(node)).max();
-        let mut table = vec![0; most.map_or(0, |most| most + 1)];
+        let mut counts = vec![0; most.map_or(0, |most| most + 1)];
         for node in self.node_ids() {
-            table[self.degree(node)] += 1;
+            counts[self.degree(node)] += 1;
         }
+        let table: Vec<(usize, usize)> =
+            counts.into_iter().enumerate().filter(|&(_, count)| count > 0).collect();
         Degrees {
-            min: table.iter().position(|&count| count > 0).unwrap_or(0),
+            min: table.first().map_or(0, |&(degree, _)| degree),
             mean: 2.0 * self.edge_count() as f64 / self.nodes().max(1) as f64,
             max: most.unwrap_or(0),
             table,
@@ -135,7 +138,7 @@ impl Components {
 }
 
 /// How many neighbors the nodes of a graph have. All zero for a graph without nodes.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Degrees {
     /// The fewest neighbors that a node has.
     pub min: usize,
@@ -143,12 +146,12 @@ pub struct Degrees {
     pub mean: f64,
     /// The most neighbors that a node has.
     pub max: usize,
-    /// How many nodes have 0, 1, 2 … `max` neighbors.
-    pub table: Vec<usize>,
+    /// How many nodes have how many neighbors: (neighbors, nodes), ascending, where there are any.
+    pub table: Vec<(usize, usize)>,
 }
 
 /// The diameter of a graph in hops, or the bounds between which it lies, both included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Diameter {
     /// It is at least this: two nodes are known to be so far apart.
     pub lower: u32,
@@ -170,7 +173,11 @@ impl Diameter {
 impl fmt::Display for Diameter {
     /// `9` if it is exact, else `9 to 14`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        if self.is_exact() { write!(f, "{}", self.lower) } else { write!(f, "{} to {}", self.lower, self.upper) }
+        if self.is_exact() {
+            write!(f, "{}", self.lower)
+        } else {
+            write!(f, "{} to {}", self.lower, self.upper)
+        }
     }
 }
 
@@ -314,7 +321,11 @@ impl<'a> Batch<'a> {
         while missing > 0 {
             // From a narrow frontier look outward; towards a wide one look back, where a node can stop looking as
             // soon as it has found all.
-            if self.frontier.len() * 8 < self.members.len() { self.push() } else { self.pull(all) }
+            if self.frontier.len() * 8 < self.members.len() {
+                self.push()
+            } else {
+                self.pull(all)
+            }
             missing -= self.advance();
             steps += 1;
         }
@@ -396,7 +407,8 @@ mod tests {
 
     /// Links each node to one at a pseudo-random place before it: a tree of small diameter.
     fn tree(nodes: u32) -> Graph {
-        let edges: Vec<_> = (1..nodes).map(|i| (i, (u64::from(i) * 2_654_435_761 % u64::from(i)) as u32)).collect();
+        let edges: Vec<_> =
+            (1..nodes).map(|i| (i, (u64::from(i) * 2_654_435_761 % u64::from(i)) as u32)).collect();
         graph(nodes as usize, &edges)
     }
 
@@ -480,9 +492,10 @@ mod tests {
             prop_assert_eq!(Some(&degrees.min), each.iter().min());
             prop_assert_eq!(Some(&degrees.max), each.iter().max());
             prop_assert_eq!(degrees.mean, each.iter().sum::<usize>() as f64 / each.len() as f64);
-            for (degree, &count) in degrees.table.iter().enumerate() {
+            for &(degree, count) in &degrees.table {
                 prop_assert_eq!(count, each.iter().filter(|&&other| other == degree).count());
             }
+            prop_assert_eq!(degrees.table.iter().map(|&(_, count)| count).sum::<usize>(), each.len());
         }
     }
 
@@ -492,7 +505,10 @@ mod tests {
             let graph = graph(nodes, &[]);
             assert_eq!(graph.diameter(), Diameter::exact(0));
             assert_eq!((graph.components().count(), graph.components().largest()), (nodes, nodes));
-            assert_eq!(graph.degrees(), Degrees { min: 0, mean: 0.0, max: 0, table: vec![nodes; nodes] });
+            assert_eq!(
+                graph.degrees(),
+                Degrees { min: 0, mean: 0.0, max: 0, table: vec![(0, nodes); nodes] }
+            );
         }
     }
 

@@ -70,7 +70,10 @@ impl Coverage {
     pub(super) fn judge(&self, unfinished: bool) -> (Verdict, String) {
         let Reach { entitled, possible, delivered } = self.total();
         if let Some((broadcast, node, time)) = self.first_repeat {
-            return (Verdict::Fail, format!("node {} delivered broadcast {broadcast} again at {time}", node.0));
+            return (
+                Verdict::Fail,
+                format!("node {} delivered broadcast {broadcast} again at {time}", node.0),
+            );
         }
         let impossible = match entitled - possible {
             0 => String::new(),

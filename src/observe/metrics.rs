@@ -156,7 +156,11 @@ impl Observer for Metrics {
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         match event {
             Observation::Started { node } => {
-                debug_assert_eq!(node.index(), self.started.len(), "nodes start in the order of their numbers");
+                debug_assert_eq!(
+                    node.index(),
+                    self.started.len(),
+                    "nodes start in the order of their numbers"
+                );
                 self.started.push(time);
                 self.first_hops.push(None);
                 self.ever_linked.new_set();
@@ -175,7 +179,9 @@ impl Observer for Metrics {
                     self.first_hops[node.index()].get_or_insert(hops);
                 }
             }
-            Observation::Noticed { notice: Notice::Gap { first, last, .. }, .. } => self.gaps += last - first + 1,
+            Observation::Noticed { notice: Notice::Gap { first, last, .. }, .. } => {
+                self.gaps += last - first + 1
+            }
             Observation::LinkUp { node, peer } => {
                 self.ever_linked.union(node.0, peer.0);
             }

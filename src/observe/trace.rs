@@ -94,9 +94,10 @@ impl Record {
             },
             Observation::Sent(parcel) => Record::message("sent", parcel.from, parcel.to, parcel),
             Observation::Received(parcel) => Record::message("received", parcel.to, parcel.from, parcel),
-            Observation::Dropped(parcel, reason) => {
-                Record { reason: Some(reason.name()), ..Record::message("dropped", parcel.from, parcel.to, parcel) }
-            }
+            Observation::Dropped(parcel, reason) => Record {
+                reason: Some(reason.name()),
+                ..Record::message("dropped", parcel.from, parcel.to, parcel)
+            },
             Observation::Noticed { node, notice: Notice::Delivered { payload, hops } } => {
                 Record { broadcast: Some(payload), hops: Some(hops), ..Record::at("delivered", node) }
             }
@@ -107,7 +108,9 @@ impl Record {
                 ..Record::at("gap", node)
             },
             Observation::LinkUp { node, peer } => Record { peer: Some(peer), ..Record::at("link_up", node) },
-            Observation::LinkDown { node, peer } => Record { peer: Some(peer), ..Record::at("link_down", node) },
+            Observation::LinkDown { node, peer } => {
+                Record { peer: Some(peer), ..Record::at("link_down", node) }
+            }
         }
     }
 

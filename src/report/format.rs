@@ -2,19 +2,6 @@
 
 use std::time::Duration;
 
-/// A whole number with its thousands apart: `35,254`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// A duration with about three digits that count: `81.3 ms`.
 pub fn human_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos() as f64;
@@ -53,9 +40,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (35_254, "35,254"), (1_234_567, "1,234,567")] {
-            assert_eq!(grouped(number), text);
-        }
         for (nanos, text) in [
             (0, "0"),
             (999, "999 ns"),

@@ -34,7 +34,8 @@ impl Prediction {
             let Action::Broadcast { from, .. } = step.action else { continue };
             let origins = if from == Nodes::All { nodes } else { 1 };
             broadcasts += origins * u64::from(step.count);
-            at_once = at_once.max(if step.every.is_zero() { origins * u64::from(step.count) } else { origins });
+            at_once =
+                at_once.max(if step.every.is_zero() { origins * u64::from(step.count) } else { origins });
         }
         let each = P::messages_per_broadcast(&scenario.file.node, nodes, links);
         let pending = each.unwrap_or(2 * links) / 2 * at_once;

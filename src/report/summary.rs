@@ -1,6 +1,6 @@
 //! The summary of a run: a function of the scenario and its seed, so that two summaries can be compared byte by byte.
 
-use super::format::{decimal, grouped, human_bytes, human_duration};
+use super::format::{decimal, human_bytes, human_duration};
 use crate::graph::{Degrees, Diameter};
 use crate::judge::{Coverage, Evidence, Judgement, Reach, Verdict, judge};
 use crate::network::{Counters, Network, World};
@@ -8,6 +8,7 @@ use crate::observe::{Metrics, Spread};
 use crate::scenario::Scenario;
 use crate::sim::Digest;
 use crate::time::Time;
+use crate::units::grouped;
 use serde::Serialize;
 use std::fmt::{self, Display};
 use std::time::Duration;
@@ -137,7 +138,8 @@ impl Summary {
     ) -> Summary {
         let graph = network.topology();
         let in_flight = network.world().in_flight();
-        let judgement = judge(&scenario.file.expect, Evidence { metrics, graph: &graph, in_flight, complete });
+        let judgement =
+            judge(&scenario.file.expect, Evidence { metrics, graph: &graph, in_flight, complete });
         let coverage = Coverage::of(metrics);
         let spreads = metrics.spreads();
         let counters: Vec<Counters> = graph.node_ids().map(|node| network.counters(node)).collect();
@@ -156,10 +158,14 @@ impl Summary {
             time_to: [50, 90, 99, 100].map(|percent| TimeTo::of(percent, spreads, &coverage)).into(),
             hops_mean: hops_mean(spreads),
             last_hop: MeanAndMost::of(
-                spreads.iter().filter(|spread| spread.receivers() > 1).map(|spread| f64::from(spread.last_hops)),
+                spreads
+                    .iter()
+                    .filter(|spread| spread.receivers() > 1)
+                    .map(|spread| f64::from(spread.last_hops)),
             ),
             redundancy: MeanAndMost::of(spreads.iter().filter_map(Spread::redundancy)),
-            messages_sent: MeanAndMost::of(counters.iter().map(|c| c.messages_sent as f64)).unwrap_or_default(),
+            messages_sent: MeanAndMost::of(counters.iter().map(|c| c.messages_sent as f64))
+                .unwrap_or_default(),
             bytes_sent: MeanAndMost::of(counters.iter().map(|c| c.bytes_sent as f64)).unwrap_or_default(),
             gaps: metrics.gaps(),
             degrees: graph.degrees(),
@@ -269,7 +275,10 @@ impl Summary {
     fn figures(&self) -> Vec<(&'static str, String)> {
         let ended = human_duration(Time::from_nanos(self.ended_ns).since(Time::ZERO));
         let mut figures = vec![
-            ("network", format!("{} nodes, {} links, {ended} of virtual time", group(self.nodes), group(self.links))),
+            (
+                "network",
+                format!("{} nodes, {} links, {ended} of virtual time", group(self.nodes), group(self.links)),
+            ),
             ("coverage", self.coverage_text()),
         ];
         if self.broadcasts > 0 {
@@ -284,9 +293,15 @@ impl Summary {
             figures.push(("redundancy", format!("RMR mean {mean:.4}, most {most:.4}")));
         }
         let MeanAndMost { mean, most } = self.messages_sent;
-        figures.push(("messages", format!("sent by a node: mean {}, most {}", decimal(mean), group(most as usize))));
+        figures.push((
+            "messages",
+            format!("sent by a node: mean {}, most {}", decimal(mean), group(most as usize)),
+        ));
         let MeanAndMost { mean, most } = self.bytes_sent;
-        figures.push(("bytes", format!("sent by a node: mean {}, most {}", human_bytes(mean), human_bytes(most))));
+        figures.push((
+            "bytes",
+            format!("sent by a node: mean {}, most {}", human_bytes(mean), human_bytes(most)),
+        ));
         if self.gaps > 0 {
             figures.push(("gaps", format!("{} deliveries given up", grouped(self.gaps))));
         }
@@ -318,7 +333,8 @@ impl Summary {
             .time_to
             .iter()
             .map(|time| {
-                let duration = pick(time).map_or("never".into(), |ns| human_duration(Duration::from_nanos(ns)));
+                let duration =
+                    pick(time).map_or("never".into(), |ns| human_duration(Duration::from_nanos(ns)));
                 let never = if time.never > 0 { format!(" ({} never)", time.never) } else { String::new() };
                 format!("{} % {duration}{never}", time.percent)
             })

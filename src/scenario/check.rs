@@ -6,10 +6,9 @@ use super::source::{Problem, Source};
 use super::{Action, Nodes, PlannedStep, Scenario};
 use crate::graph::Graph;
 use crate::id::NodeId;
-use crate::rng::{Purpose, stream};
 use crate::sim::{DataError, Latency, Links, Matrix, Topology, parse_edge_list};
 use crate::time::Time;
-use crate::units;
+use crate::units::{self, grouped};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,7 +49,12 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn complain(&mut self, path: &str, message: impl Into<String>, remedy: impl Into<String>) {
         let span = self.source.span(path).unwrap_or(0..0);
-        self.problems.push(Problem { span, path: path.into(), message: message.into(), remedy: remedy.into() });
+        self.problems.push(Problem {
+            span,
+            path: path.into(),
+            message: message.into(),
+            remedy: remedy.into(),
+        });
     }
 
     fn graph(&mut self, topology: &Topology, seed: u64) -> Option<Graph> {
@@ -59,7 +63,7 @@ impl Checker<'_> {
             let path = format!("topology.{kind}.file");
             return self.data_file(&path, file, source, parse_edge_list);
         }
-        match topology.check().and_then(|()| topology.generate(&mut stream(seed, Purpose::Topology))) {
+        match topology.build(seed) {
             Ok(graph) => Some(graph),
             Err(error) => {
                 self.complain(&format!("topology.{kind}.{}", error.field), error.problem, error.remedy);
@@ -98,7 +102,11 @@ impl Checker<'_> {
 
     fn names(&mut self, names: &[String], nodes: Option<usize>) {
         if nodes.is_some_and(|nodes| names.len() > nodes) {
-            self.complain("names", format!("{} names for fewer nodes", names.len()), "remove some, or add nodes");
+            self.complain(
+                "names",
+                format!("{} names for fewer nodes", names.len()),
+                "remove some, or add nodes",
+            );
         }
         let mut seen = BTreeSet::new();
         for (i, name) in names.iter().enumerate() {
@@ -106,7 +114,11 @@ impl Checker<'_> {
             if !seen.insert(name) {
                 self.complain(&path, format!("two nodes are called `{name}`"), "rename one of them");
             } else if name == "random" || name == "all" {
-                self.complain(&path, format!("`{name}` means something else as a target"), "choose another name");
+                self.complain(
+                    &path,
+                    format!("`{name}` means something else as a target"),
+                    "choose another name",
+                );
             } else if name.trim().is_empty() || name.chars().any(char::is_control) {
                 self.complain(&path, "a name needs letters that can be seen", "choose another name");
             }
@@ -123,14 +135,22 @@ impl Checker<'_> {
             LatencyFile::Constant(latency) => Some(Latency::Constant(*latency)),
             LatencyFile::Uniform(UniformFile { min, max }) => {
                 if min > max {
-                    self.complain("links.latency.uniform.min", "`min` is greater than `max`", "exchange them");
+                    self.complain(
+                        "links.latency.uniform.min",
+                        "`min` is greater than `max`",
+                        "exchange them",
+                    );
                 }
                 Some(Latency::Uniform { min: *min, max: *max })
             }
             LatencyFile::LogNormal(LogNormalFile { median, sigma }) => {
                 if !(0.0..=3.0).contains(sigma) {
                     let remedy = "sigma lies between 0 and 3; paths on the Internet have about 0.5";
-                    self.complain("links.latency.log_normal.sigma", format!("`{sigma}` is out of range"), remedy);
+                    self.complain(
+                        "links.latency.log_normal.sigma",
+                        format!("`{sigma}` is out of range"),
+                        remedy,
+                    );
                 }
                 Some(Latency::LogNormal { median: *median, sigma: *sigma })
             }
@@ -149,7 +169,9 @@ impl Checker<'_> {
         let mut found = Vec::new();
         for (i, host) in hosts.iter().enumerate() {
             let index = match host {
-                Selector::Number(number) => usize::try_from(*number).ok().filter(|&index| index < matrix.hosts()),
+                Selector::Number(number) => {
+                    usize::try_from(*number).ok().filter(|&index| index < matrix.hosts())
+                }
                 Selector::Name(name) => matrix.host_named(name),
             };
             match index {
@@ -159,7 +181,11 @@ impl Checker<'_> {
                         Some(names) => format!("its hosts are {}", names.join(", ")),
                         None => format!("its hosts are the rows 0 to {}", matrix.hosts() - 1),
                     };
-                    self.complain(&format!("links.latency.matrix.hosts.{i}"), "the file has no such host", remedy);
+                    self.complain(
+                        &format!("links.latency.matrix.hosts.{i}"),
+                        "the file has no such host",
+                        remedy,
+                    );
                 }
             }
         }
@@ -183,16 +209,25 @@ impl Checker<'_> {
                     let path = format!("{path}.do.snapshot.name");
                     self.snapshot_name(&path, name);
                     if !snapshots.insert(name) {
-                        self.complain(&path, format!("two snapshots are called `{name}`"), "rename one of them");
+                        self.complain(
+                            &path,
+                            format!("two snapshots are called `{name}`"),
+                            "rename one of them",
+                        );
                     }
                     let action = Action::Snapshot { name: name.clone() };
-                    planned.push(PlannedStep { at: Time::ZERO + *at, count: 1, every: Duration::ZERO, action });
+                    planned.push(PlannedStep {
+                        at: Time::ZERO + *at,
+                        count: 1,
+                        every: Duration::ZERO,
+                        action,
+                    });
                 }
             }
         }
         if broadcasts > MOST_BROADCASTS {
-            let message = format!("{broadcasts} broadcasts are too many");
-            self.complain("timeline", message, format!("a scenario has at most {MOST_BROADCASTS}"));
+            let message = format!("{} broadcasts are too many", grouped(broadcasts));
+            self.complain("timeline", message, format!("a scenario has at most {}", grouped(MOST_BROADCASTS)));
         }
         planned
     }
@@ -200,7 +235,8 @@ impl Checker<'_> {
     fn before_end(&mut self, path: &str, key: &str, time: Duration, end: Duration) {
         if time > end {
             let message = format!("this happens at {}, after the end", units::format_duration(time));
-            let remedy = format!("let it happen earlier, or the run end later than {}", units::format_duration(end));
+            let remedy =
+                format!("let it happen earlier, or the run end later than {}", units::format_duration(end));
             self.complain(&format!("{path}.{key}"), message, remedy);
         }
     }
@@ -215,15 +251,22 @@ impl Checker<'_> {
     ) -> Option<PlannedStep> {
         let path = format!("{path}.do.broadcast");
         let count = step.count.get();
-        let last = step.every.checked_mul(count - 1).and_then(|span| at.checked_add(span)).unwrap_or(Duration::MAX);
+        let last =
+            step.every.checked_mul(count - 1).and_then(|span| at.checked_add(span)).unwrap_or(Duration::MAX);
         if at <= file.end && last > file.end {
             let message = format!("the last of the {count} would come after the end");
-            self.complain(&format!("{path}.count"), message, "ask for fewer, for shorter pauses, or for a later end");
+            self.complain(
+                &format!("{path}.count"),
+                message,
+                "ask for fewer, for shorter pauses, or for a later end",
+            );
         }
         let from = match &step.from {
             Target::Random => Nodes::Random,
             Target::All => Nodes::All,
-            Target::One(selector) => Nodes::One(self.node(&format!("{path}.from"), selector, &file.names, nodes?)?),
+            Target::One(selector) => {
+                Nodes::One(self.node(&format!("{path}.from"), selector, &file.names, nodes?)?)
+            }
         };
         let action = Action::Broadcast { from, title: step.title.clone(), message: step.message.clone() };
         Some(PlannedStep { at: Time::ZERO + at, count, every: step.every, action })
@@ -239,9 +282,10 @@ impl Checker<'_> {
             let (message, remedy) = match selector {
                 Selector::Number(number) => (format!("there is no node {number}"), numbers),
                 Selector::Name(name) if names.is_empty() => (format!("there is no node `{name}`"), numbers),
-                Selector::Name(name) => {
-                    (format!("there is no node `{name}`"), format!("{numbers}, or one of {}", names.join(", ")))
-                }
+                Selector::Name(name) => (
+                    format!("there is no node `{name}`"),
+                    format!("{numbers}, or one of {}", names.join(", ")),
+                ),
             };
             self.complain(path, message, remedy);
         }
@@ -264,7 +308,11 @@ impl Checker<'_> {
                 Expectation::Redundancy(range) => self.range(&format!("expect.{i}.redundancy"), range),
                 Expectation::Messages(range) => self.range(&format!("expect.{i}.messages"), range),
                 Expectation::Latency(latency) if latency.share == 0.0 => {
-                    self.complain(&format!("expect.{i}.latency.share"), "nobody is no expectation", "take more than 0");
+                    self.complain(
+                        &format!("expect.{i}.latency.share"),
+                        "nobody is no expectation",
+                        "take more than 0",
+                    );
                 }
                 Expectation::EveryoneDelivers | Expectation::Connected | Expectation::Latency(_) => {}
             }
@@ -273,7 +321,9 @@ impl Checker<'_> {
 
     fn range<T: PartialOrd>(&mut self, path: &str, range: &Range<T>) {
         match (&range.min, &range.max) {
-            (None, None) => self.complain(path, "a range without bounds expects nothing", "give `min`, `max` or both"),
+            (None, None) => {
+                self.complain(path, "a range without bounds expects nothing", "give `min`, `max` or both")
+            }
             (Some(min), Some(max)) if min > max => {
                 self.complain(&format!("{path}.min"), "`min` is greater than `max`", "exchange them");
             }

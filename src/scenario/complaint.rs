@@ -2,6 +2,7 @@
 
 use super::file::ScenarioFile;
 use super::source::{Problem, Source};
+use crate::units::grouped;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use std::ops::Range;
@@ -41,8 +42,14 @@ fn problem(source: &Source, path: &str, error: &serde_json::Error) -> Problem {
         _ if is_json => source.span(path).unwrap_or_else(|| character(source, place)),
         _ => character(source, place),
     };
-    let path = if error.classify() == Category::Data || is_json { path.into() } else { String::new() };
-    Problem { span, path, message, remedy }
+    // The path of an unknown key leads to the key itself; what does not know it is the object around it.
+    let path = match path.rsplit_once('.') {
+        _ if error.classify() != Category::Data && !is_json => "",
+        Some((parent, _)) if complaint.starts_with("unknown field") => parent,
+        None if complaint.starts_with("unknown field") => "",
+        _ => path,
+    };
+    Problem { span, path: path.into(), message, remedy }
 }
 
 fn data_span(source: &Source, path: &str, complaint: &str, place: usize) -> Range<usize> {
@@ -68,12 +75,19 @@ fn character(source: &Source, place: usize) -> Range<usize> {
 fn reword(complaint: &str) -> (String, String) {
     let (what, expected) = complaint.split_once(", expected ").unwrap_or((complaint, ""));
     let named = what.split('`').nth(1).unwrap_or_default();
-    let expected = expected.strip_prefix("one of ").map_or(expected.to_owned(), |names| format!("one of {names}"));
+    let expected =
+        expected.strip_prefix("one of ").map_or(expected.to_owned(), |names| format!("one of {names}"));
     if what.starts_with("unknown field") {
-        return (format!("unknown key `{named}`"), format!("known here: {}", expected.trim_start_matches("one of ")));
+        return (
+            format!("unknown key `{named}`"),
+            format!("known here: {}", expected.trim_start_matches("one of ")),
+        );
     }
     if what.starts_with("unknown variant") {
-        return (format!("unknown name `{named}`"), format!("known here: {}", expected.trim_start_matches("one of ")));
+        return (
+            format!("unknown name `{named}`"),
+            format!("known here: {}", expected.trim_start_matches("one of ")),
+        );
     }
     if what.starts_with("missing field") {
         return (format!("the key `{named}` is missing"), format!("add \"{named}\": …"));
@@ -88,8 +102,9 @@ fn reword(complaint: &str) -> (String, String) {
         return (found(what), "write an object: {…}".into());
     }
     let expected = match expected.as_str() {
-        "u32" | "u64" => "a whole number, 0 or more".into(),
-        "a nonzero u32" => "a whole number, 1 or more".into(),
+        "u32" => format!("a whole number from 0 to {}", grouped(u32::MAX.into())),
+        "u64" => format!("a whole number from 0 to {}", grouped(u64::MAX)),
+        "a nonzero u32" => format!("a whole number from 1 to {}", grouped(u32::MAX.into())),
         "f64" => "a number".into(),
         "a sequence" => "a list: […]".into(),
         _ => expected,
@@ -100,6 +115,9 @@ fn reword(complaint: &str) -> (String, String) {
 
 /// `invalid type: string "x"` as `found the string "x"`.
 fn found(what: &str) -> String {
+    if what.starts_with("invalid length") {
+        return "a list does not fit here".into();
+    }
     let Some((_, value)) = what.split_once(": ").filter(|(kind, _)| kind.starts_with("invalid ")) else {
         return what.into();
     };
@@ -108,11 +126,18 @@ fn found(what: &str) -> String {
 
 fn reword_syntax(complaint: &str) -> (String, String) {
     let (message, remedy) = match complaint {
-        "trailing characters" => ("something follows the scenario", "a file holds one JSON object; remove the rest"),
+        "trailing characters" => {
+            ("something follows the scenario", "a file holds one JSON object; remove the rest")
+        }
         "trailing comma" => ("a comma with nothing behind it", "remove it"),
-        "recursion limit exceeded" => ("brackets are nested too deeply", "no scenario needs more than ten levels"),
+        "recursion limit exceeded" => {
+            ("brackets are nested too deeply", "no scenario needs more than ten levels")
+        }
         "number out of range" => ("this number is too large", "write a smaller one"),
         "EOF while parsing a value" => ("the file ends where a value is expected", "is it empty or cut off?"),
+        _ if complaint.starts_with("control character") => {
+            ("a quote is missing before the end of this line", "texts begin and end with \", and stay on one line")
+        }
         _ if complaint.starts_with("EOF while parsing") => {
             ("the file ends too early", "a closing bracket or quote is missing")
         }

@@ -38,7 +38,8 @@ impl Source {
 
     /// The place that serde_json calls by line and column (both from 1, the column in bytes).
     pub fn offset(&self, line: usize, column: usize) -> usize {
-        let line_start: usize = self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+        let line_start: usize =
+            self.text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
         let offset = (line_start + column.saturating_sub(1)).min(self.text.len());
         self.text.floor_char_boundary(offset)
     }
@@ -72,19 +73,20 @@ impl Source {
             Err(_) => serde_json::Value::from(value).to_string(),
         };
         let edit = self.look_up(path, |found| match found {
-                Found::Value(value) => Ok((value.range().start..value.range().end, json.clone())),
-                Found::Missing { within: Value::Object(object), rest } => {
-                    let inserted = nested(rest, &json)?;
-                    let separator = if object.properties.is_empty() { "" } else { ", " };
-                    let start = object.range.start + 1;
-                    Ok((start..start, format!("{inserted}{separator}")))
-                }
-                Found::Missing { within: Value::Array(array), rest } => {
-                    Err(format!("there is no entry `{}`; the list has {}", rest[0], array.elements.len()))
-                }
-                Found::Missing { rest, .. } => Err(format!("`{}` is inside something that has no parts", rest[0])),
-            })
-;
+            Found::Value(value) => Ok((value.range().start..value.range().end, json.clone())),
+            Found::Missing { within: Value::Object(object), rest } => {
+                let inserted = nested(rest, &json)?;
+                let separator = if object.properties.is_empty() { "" } else { ", " };
+                let start = object.range.start + 1;
+                Ok((start..start, format!("{inserted}{separator}")))
+            }
+            Found::Missing { within: Value::Array(array), rest } => {
+                Err(format!("there is no entry `{}`; the list has {}", rest[0], array.elements.len()))
+            }
+            Found::Missing { rest, .. } => {
+                Err(format!("`{}` is inside something that has no parts", rest[0]))
+            }
+        });
         if let Some((range, text)) = edit.transpose()? {
             self.text.replace_range(range, &text);
         }
@@ -115,7 +117,10 @@ impl Source {
 enum Found<'a, 'b> {
     Value(&'a Value<'b>),
     /// `within` has no part of the first name in `rest`.
-    Missing { within: &'a Value<'b>, rest: &'a [&'a str] },
+    Missing {
+        within: &'a Value<'b>,
+        rest: &'a [&'a str],
+    },
 }
 
 fn follow<'a, 'b>(mut value: &'a Value<'b>, segments: &'a [&'a str]) -> Found<'a, 'b> {

@@ -89,7 +89,10 @@ pub(crate) fn measured(file: &str) -> Option<Vec<u8>> {
         eprintln!("skipped: RUMORMILL_DATA does not say where {file} is");
         return None;
     };
-    Some(std::fs::read(std::path::Path::new(&folder).join(file)).expect("RUMORMILL_DATA names the data's folder"))
+    Some(
+        std::fs::read(std::path::Path::new(&folder).join(file))
+            .expect("RUMORMILL_DATA names the data's folder"),
+    )
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub(super) const ACCEPTED: u64 = 5;
 pub(super) const CLOSED: u64 = 6;
 pub(super) const LINK_UP: u64 = 7;
 pub(super) const LINK_DOWN: u64 = 8;
+pub(super) const PUBLISHED: u64 = 9;
 
 /// A message's kind as a number: the first eight bytes of its word.
 pub(super) fn kind(word: &str) -> u64 {

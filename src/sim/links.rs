@@ -116,7 +116,9 @@ impl Links {
         let mut draw = draws.at(u64::from(from.0.min(to.0)) << 32 | u64::from(from.0.max(to.0)), u64::MAX);
         match &self.latency {
             Latency::Constant(latency) => nanos(*latency),
-            Latency::Uniform { min, max } => nanos(*min) + draw.up_to(nanos(*max).saturating_sub(nanos(*min))),
+            Latency::Uniform { min, max } => {
+                nanos(*min) + draw.up_to(nanos(*max).saturating_sub(nanos(*min)))
+            }
             Latency::LogNormal { median, sigma } => {
                 // `as` saturates: an absurd sigma makes a link that never delivers, not a panic.
                 (nanos(*median) as f64 * libm::exp(sigma * draw.normal())).round() as u64
@@ -172,10 +174,9 @@ mod tests {
 
     #[test]
     fn a_link_keeps_its_latency_and_has_it_in_both_directions() {
-        for latency in [
-            Latency::Uniform { min: ms(1), max: ms(100) },
-            Latency::LogNormal { median: ms(50), sigma: 0.6 },
-        ] {
+        for latency in
+            [Latency::Uniform { min: ms(1), max: ms(100) }, Latency::LogNormal { median: ms(50), sigma: 0.6 }]
+        {
             let links = Links { latency, ..Links::default() };
             let of = |a, b| links.latency(draws(), NodeId(a), NodeId(b));
             assert_eq!(of(3, 8), of(8, 3));
@@ -187,7 +188,8 @@ mod tests {
     fn latencies_have_the_promised_distribution() {
         let sample = |latency| {
             let links = Links { latency, ..Links::default() };
-            let mut all: Vec<u64> = (1..=10_000).map(|peer| links.latency(draws(), NodeId(0), NodeId(peer))).collect();
+            let mut all: Vec<u64> =
+                (1..=10_000).map(|peer| links.latency(draws(), NodeId(0), NodeId(peer))).collect();
             all.sort_unstable();
             all
         };
@@ -217,7 +219,9 @@ mod tests {
 
     #[test]
     fn jitter_stays_in_its_range() {
-        for (jitter, most) in [(Jitter::None, 0), (Jitter::UpTo(ms(3)), 3_000_000), (Jitter::Share(0.5), 5_000_000)] {
+        for (jitter, most) in
+            [(Jitter::None, 0), (Jitter::UpTo(ms(3)), 3_000_000), (Jitter::Share(0.5), 5_000_000)]
+        {
             let links = Links { jitter, ..Links::default() };
             let times: Vec<u64> =
                 (0..1_000).filter_map(|i| links.copies(10_000_000, &mut draws().at(0, i))[0]).collect();

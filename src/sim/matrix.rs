@@ -194,7 +194,10 @@ mod tests {
             ("0 1\n3600000.1 0", format!("row 2, column 1: found `3600000.1`, {range}")),
             ("0", "found no positive entry, expected round trips in milliseconds".into()),
             (r#"{"data": {}}"#, "found nothing below `data`, expected at least one host".into()),
-            (r#"{"data": {"a": {}}}"#, "found no positive entry, expected round trips in milliseconds".into()),
+            (
+                r#"{"data": {"a": {}}}"#,
+                "found no positive entry, expected round trips in milliseconds".into(),
+            ),
             (r#"{"data": {"a": {"b": "4"}}}"#, format!("`a` to `b`: found `\"4\"`, {range}")),
             (r#"{"data": {"a": {"b": -4}}}"#, format!("`a` to `b`: found `-4`, {range}")),
             (

@@ -91,7 +91,8 @@ impl Sessions {
 
     /// `node` learns that `peer` agreed; whether the session comes up by that.
     pub(super) fn come_up(&mut self, node: NodeId, peer: NodeId, session: Session) -> bool {
-        let opening = self.end_of(node, peer).is_some_and(|e| e.session == session && e.state == State::Opening);
+        let opening =
+            self.end_of(node, peer).is_some_and(|e| e.session == session && e.state == State::Opening);
         if opening {
             self.set_up(node, peer, session);
         }

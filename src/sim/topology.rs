@@ -8,6 +8,8 @@ mod generate;
 pub use edge_list::parse_edge_list;
 
 use crate::graph::Graph;
+use crate::rng::{Purpose, stream};
+use crate::units::grouped;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -265,6 +267,14 @@ impl Topology {
         })
     }
 
+    /// Makes the graph that a run with this seed begins with.
+    ///
+    /// # Errors
+    /// As [`generate`](Topology::generate).
+    pub fn build(&self, seed: u64) -> Result<Graph, TopologyError> {
+        self.generate(&mut stream(seed, Purpose::Topology))
+    }
+
     /// Makes the graph. Equal parameters and equal random numbers make equal graphs.
     ///
     /// # Errors
@@ -316,19 +326,6 @@ fn is_probability(field: &'static str, value: f64) -> Result<(), TopologyError> 
         return Ok(());
     }
     Err(TopologyError::new(field, format!("{value} is no probability"), "take a number from 0 to 1"))
-}
-
-/// `200,000,000`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

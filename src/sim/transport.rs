@@ -1,6 +1,6 @@
 //! The simulator's side of the seam: what a node does becomes later events.
 
-use super::{Core, Event, What};
+use super::{Core, Event, What, digest};
 use crate::id::{Identity, NodeId};
 use crate::message::{Broadcast, Origin, Payload, Timestamp};
 use crate::observe::{DropReason, Observation, Observer};
@@ -90,6 +90,7 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
         let identity = self.identity(self.me);
         let time = Timestamp::from_micros(EPOCH_MICROS + self.now().nanos() / 1000);
         let broadcast = Broadcast::new(origin, identity, sequence, title, message, time);
+        self.core.note(digest::PUBLISHED, self.me, self.me, digest::content(&broadcast));
         let payload = self.core.broadcasts.insert(broadcast);
         let broadcast = self.core.broadcasts.get(payload);
         self.core.observer.observe(self.core.now, Observation::Published { payload, broadcast });

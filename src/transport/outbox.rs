@@ -104,7 +104,8 @@ impl<P: Protocol> Transport<P> for Outbox<P> {
         let origin = Origin { node: self.me, incarnation };
         let identity = Identity::simulated(0, self.me);
         let time = Timestamp::from_micros(self.now.nanos() / 1000);
-        let payload = self.broadcasts.insert(Broadcast::new(origin, identity, sequence, title, message, time));
+        let payload =
+            self.broadcasts.insert(Broadcast::new(origin, identity, sequence, title, message, time));
         self.actions.push(Action::Publish(payload));
         payload
     }

@@ -105,9 +105,13 @@ impl Ends {
 
     /// Whether the nodes of two ends are different and not linked.
     fn can_join(&self, a: u32, b: u32) -> bool {
-        let row = |end: u32| end - end % self.degree..end - end % self.degree + self.degree;
-        let (here, there) = (row(a), row(b));
-        here != there && !self.mates[here.start as usize..here.end as usize].iter().any(|mate| there.contains(mate))
+        let degree = self.degree;
+        let (here, there) = (a - a % degree, b - b % degree);
+        let row = &self.mates[here as usize..(here + degree) as usize];
+        // Without a branch for each entry, so that the compiler compares many at once.
+        let leads_there =
+            |part: &[u32]| part.iter().fold(false, |any, &mate| any | (mate.wrapping_sub(there) < degree));
+        here != there && !row.chunks(64).any(leads_there)
     }
 
     fn edges(&self) -> Vec<Edge> {
@@ -192,7 +196,7 @@ pub(super) fn erdos_renyi(nodes: u32, probability: f64, rng: &mut impl Rng) -> G
 /// every node has at least `links` links.
 pub(super) fn barabasi_albert(nodes: u32, links: u32, rng: &mut impl Rng) -> Graph {
     let mut edges: Vec<Edge> = (0..=links).flat_map(|a| (0..a).map(move |b| (a, b))).collect();
-    let end = |edges: &[Edge], i: usize| if i % 2 == 0 { edges[i / 2].0 } else { edges[i / 2].1 };
+    let end = |edges: &[Edge], i: usize| if i.is_multiple_of(2) { edges[i / 2].0 } else { edges[i / 2].1 };
     let mut chosen_by = vec![NOBODY; nodes as usize];
     for newcomer in links + 1..nodes {
         let known = edges.len();
@@ -240,7 +244,8 @@ pub(super) fn watts_strogatz(nodes: u32, neighbors: u32, rewire: f64, rng: &mut 
         for link in node as usize * half as usize..(node as usize + 1) * half as usize {
             let wanted = rng.random::<f64>() < rewire;
             let free = |to: &u32| linked_to[*to as usize] != node;
-            let Some(to) = (0..TRIES).filter(|_| wanted).map(|_| rng.random_range(0..nodes)).find(free) else {
+            let Some(to) = (0..TRIES).filter(|_| wanted).map(|_| rng.random_range(0..nodes)).find(free)
+            else {
                 continue;
             };
             linked_to[edges[link].1 as usize] = NOBODY;

@@ -1,0 +1,286 @@
+//! The program as its users meet it: verdicts, exit codes, files.
+
+use assert_cmd::Command;
+use assert_cmd::cargo::cargo_bin_cmd;
+use serde_json::Value;
+use std::path::Path;
+
+/// Five nodes in a ring, one broadcast.
+const SCENARIO: &str = r#"{
+  "topology": { "ring": { "nodes": 5 } },
+  "timeline": [ { "at": "0s", "do": { "broadcast": { "from": 0 } } } ],
+  "end": "1s"
+}"#;
+
+/// A folder with `small.json`, and what the program answers there.
+struct Bench(tempfile::TempDir);
+
+struct Answer {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("small.json"), SCENARIO).unwrap();
+        Bench(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        let mut command: Command = cargo_bin_cmd!("rumormill");
+        let output = command.current_dir(self.path()).env_remove("RUMORMILL_DATA").args(arguments).output().unwrap();
+        Answer {
+            code: output.status.code().expect("an exit code"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    fn read(&self, file: &str) -> String {
+        std::fs::read_to_string(self.path().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    }
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+#[test]
+fn every_verdict_has_its_exit_code() {
+    let bench = Bench::new();
+    for (code, verdict, settings) in [
+        (0, "pass", vec![]),
+        (1, "fail", vec!["expect=[{\"messages\": {\"max\": 3}}]"]),
+        (1, "fail", vec!["expect=[{\"latency\": {\"max\": \"19ms\"}}]"]),
+        (1, "fail", vec!["expect=[{\"redundancy\": {\"max\": 0.2}}]"]),
+        (1, "fail", vec!["expect=[\"connected\"]", "topology={\"erdos_renyi\": {\"nodes\": 5, \"probability\": 0}}"]),
+        (1, "fail", vec!["links.kind={\"datagram\": {\"loss\": 1}}"]),
+        (2, "unknown", vec!["end=15ms"]),
+        (2, "unknown", vec!["end=20ms"]),
+        (3, "vacuous", vec!["timeline=[]"]),
+        (3, "vacuous", vec!["expect=[]"]),
+        (3, "vacuous", vec!["topology={\"ring\": {\"nodes\": 1}}"]),
+        (3, "vacuous", vec!["topology={\"erdos_renyi\": {\"nodes\": 5, \"probability\": 0}}"]),
+        // Of several, the worst: fail before vacuous before unknown.
+        (1, "fail", vec!["expect=[{\"messages\": {\"max\": 1}}]", "end=15ms"]),
+        (3, "vacuous", vec!["expect=[]", "end=15ms"]),
+    ] {
+        let mut arguments = vec!["run", "small.json", "--json"];
+        settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
+        let answer = bench.run(&arguments);
+        assert_eq!((answer.code, json(&answer.stdout)["verdict"].as_str()), (code, Some(verdict)), "{settings:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_64_and_help_is_0() {
+    let bench = Bench::new();
+    for wrong in [
+        vec![],
+        vec!["rnu"],
+        vec!["run"],
+        vec!["run", "small.json", "--sede", "1"],
+        vec!["run", "small.json", "--seed", "one"],
+        vec!["run", "small.json", "--seed", "-1"],
+        vec!["run", "small.json", "--set", "end"],
+        vec!["run", "small.json", "--set", "=1"],
+        vec!["run", "small.json", "--json", "--quiet"],
+        vec!["run", "small.json", "another.json"],
+    ] {
+        let answer = bench.run(&wrong);
+        assert_eq!((answer.code, answer.stdout.as_str()), (64, ""), "{wrong:?}");
+        assert!(answer.stderr.contains("Usage") || answer.stderr.contains("--help"), "{wrong:?}: {}", answer.stderr);
+    }
+    for right in [vec!["--help"], vec!["--version"], vec!["run", "--help"]] {
+        let answer = bench.run(&right);
+        assert_eq!((answer.code, answer.stderr.as_str()), (0, ""), "{right:?}");
+    }
+}
+
+#[test]
+fn a_setting_that_has_no_place_or_does_not_fit_is_65() {
+    let bench = Bench::new();
+    for (setting, words) in [
+        ("timeline.7.at=1s", "there is no entry `7`"),
+        ("end.x=1", "`x` is inside something that has no parts"),
+        ("sede=1", "unknown key `sede`"),
+        ("end=soon", "`soon` is not a duration"),
+        ("timeline.0.do.broadcast.count=0", "from 1 to"),
+    ] {
+        let answer = bench.run(&["run", "small.json", "--set", setting]);
+        assert_eq!((answer.code, answer.stdout.as_str()), (65, ""), "{setting}");
+        assert!(answer.stderr.contains(words), "{setting}: {}", answer.stderr);
+    }
+}
+
+#[test]
+fn results_are_whole_and_repeat_byte_by_byte() {
+    let bench = Bench::new();
+    let answer = bench.run(&["run", "small.json", "--seed", "9", "--trace", "--set", "timeline.0.do.broadcast.count=2"]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let last = answer.stdout.lines().last().unwrap();
+    assert_eq!(last, "repeat: rumormill run small.json --set timeline.0.do.broadcast.count=2 --seed 9");
+
+    let folder = "output/small/seed-9";
+    let mut files: Vec<String> = std::fs::read_dir(bench.path().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort();
+    let pictures: &[&str] = if cfg!(feature = "draw") { &["topology.png", "topology.svg"] } else { &[] };
+    let mut expected = vec!["scenario.json", "summary.json", "topology.dot", "topology.graphml", "trace.jsonl"];
+    expected.extend(pictures);
+    expected.sort_unstable();
+    assert_eq!(files, expected);
+
+    let contents = |folder: &str| -> Vec<Vec<u8>> {
+        files.iter().map(|file| std::fs::read(bench.path().join(folder).join(file)).unwrap()).collect()
+    };
+    let first = contents(folder);
+    let repeat: Vec<&str> = last.split(' ').skip(2).chain(["--trace"]).collect();
+    assert_eq!(bench.run(&repeat).code, 0);
+    assert_eq!(contents(folder), first, "the repeating line repeats the run");
+
+    // The resolved scenario is a scenario, and means the same.
+    std::fs::copy(bench.path().join(folder).join("scenario.json"), bench.path().join("small.json")).unwrap();
+    let again = bench.run(&["run", "small.json", "--json", "--out", "elsewhere"]);
+    let summary = json(&bench.read("output/small/seed-9/summary.json"));
+    assert_eq!(json(&again.stdout)["digest"], summary["digest"]);
+    assert_eq!(json(&bench.read("elsewhere/small/seed-9/summary.json"))["digest"], summary["digest"]);
+}
+
+#[test]
+fn observers_pictures_and_traces_change_no_digest() {
+    let bench = Bench::new();
+    let digest = |arguments: &[&str]| {
+        let mut all = vec!["run", "small.json", "--json"];
+        all.extend(arguments);
+        json(&bench.run(&all).stdout)["digest"].clone()
+    };
+    let plain = digest(&[]);
+    assert!(plain.is_string());
+    assert_eq!(digest(&["--trace"]), plain);
+    assert_eq!(digest(&["--check-determinism"]), plain);
+    assert_ne!(digest(&["--seed", "2"]), plain);
+}
+
+#[test]
+fn a_trace_tells_everything_in_order() {
+    let bench = Bench::new();
+    assert_eq!(bench.run(&["run", "small.json", "--trace", "--quiet"]).code, 0);
+    let trace: Vec<Value> = bench.read("output/small/seed-1/trace.jsonl").lines().map(json).collect();
+    let count = |event: &str| trace.iter().filter(|line| line["event"] == event).count();
+    assert_eq!((count("started"), count("link_up"), count("published")), (5, 10, 1));
+    assert_eq!((count("delivered"), count("sent"), count("received")), (5, 6, 6));
+    let times: Vec<u64> = trace.iter().map(|line| line["time_ns"].as_u64().unwrap()).collect();
+    assert!(times.is_sorted());
+}
+
+#[test]
+fn quiet_is_quiet_and_check_says_what_will_be() {
+    let bench = Bench::new();
+    let quiet = bench.run(&["run", "small.json", "--quiet"]);
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "", ""));
+    let check = bench.run(&["check", "small.json", "--seed", "4"]);
+    assert_eq!((check.code, json(&check.stdout)["seed"].as_u64()), (0, Some(4)));
+    assert!(check.stderr.contains("5 nodes, 5 links, 1 broadcasts; a run takes about 6 messages"), "{}", check.stderr);
+    std::fs::write(bench.path().join("checked.json"), &check.stdout).unwrap();
+    assert_eq!(bench.run(&["run", "checked.json"]).code, 0, "what check prints is a scenario");
+}
+
+#[test]
+fn a_random_seed_is_told_first() {
+    let bench = Bench::new();
+    let answer = bench.run(&["run", "small.json", "--seed", "random", "--json"]);
+    let seed = json(&answer.stdout)["seed"].as_u64().unwrap();
+    assert_eq!(answer.stderr.lines().next(), Some(format!("rumormill: seed: {seed}").as_str()));
+}
+
+#[test]
+fn output_that_cannot_be_written_is_74_and_loses_nothing() {
+    let bench = Bench::new();
+    assert_eq!(bench.run(&["run", "small.json"]).code, 0);
+    let before = bench.read("output/small/seed-1/summary.json");
+    // A file stands where a folder would have to be.
+    std::fs::write(bench.path().join("taken"), "mine").unwrap();
+    let answer = bench.run(&["run", "small.json", "--out", "taken"]);
+    assert_eq!((answer.code, answer.stdout.as_str()), (74, ""));
+    assert!(answer.stderr.contains("cannot write taken/small/seed-1"), "{}", answer.stderr);
+    assert_eq!(bench.read("taken"), "mine");
+    assert_eq!(bench.run(&["run", "small.json", "--set", "end=0"]).code, 65);
+    assert_eq!(bench.read("output/small/seed-1/summary.json"), before);
+    let left: Vec<_> = std::fs::read_dir(bench.path().join("output/small")).unwrap().collect();
+    assert_eq!(left.len(), 1, "no half-written folders");
+}
+
+#[test]
+fn data_is_looked_for_beside_the_scenario_then_where_one_says() {
+    let bench = Bench::new();
+    std::fs::create_dir_all(bench.path().join("data")).unwrap();
+    std::fs::write(bench.path().join("data/two.edges"), "0 1\n").unwrap();
+    let topology = "topology={\"edge_list\": {\"file\": \"two.edges\", \"source\": \"two nodes from nowhere\"}}";
+    let missing = bench.run(&["run", "small.json", "--set", topology]);
+    assert_eq!(missing.code, 65);
+    assert!(missing.stderr.contains("two nodes from nowhere"), "{}", missing.stderr);
+    assert_eq!(bench.run(&["run", "small.json", "--set", topology, "--data", "data"]).code, 0);
+    let mut command: Command = cargo_bin_cmd!("rumormill");
+    command.current_dir(bench.path()).env("RUMORMILL_DATA", "data").args(["run", "small.json", "--set", topology]);
+    command.assert().code(0);
+    std::fs::copy(bench.path().join("data/two.edges"), bench.path().join("two.edges")).unwrap();
+    assert_eq!(bench.run(&["run", "small.json", "--set", topology]).code, 0);
+}
+
+#[test]
+fn snapshots_are_files_of_their_moment() {
+    let bench = Bench::new();
+    let timeline = r#"timeline=[{"at": "0s", "do": {"broadcast": {"from": 0}}}, {"at": "10ms", "do": {"snapshot": {"name": "early"}}}]"#;
+    assert_eq!(bench.run(&["run", "small.json", "--set", timeline]).code, 0);
+    let reached = |file: &str| bench.read(&format!("output/small/seed-1/{file}")).matches("hops=").count();
+    assert_eq!((reached("early.dot"), reached("topology.dot")), (3, 5));
+}
+
+/// Ctrl-C ends a long run and keeps what was reached.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_writes_what_it_reached() {
+    use std::process::{Command, Stdio};
+    let bench = Bench::new();
+    // Far more than can be done before the signal comes, but ready to be interrupted at once.
+    let settings = [
+        "--set",
+        "topology={\"complete\": {\"nodes\": 60}}",
+        "--set",
+        "timeline=[{\"at\": \"0s\", \"do\": {\"broadcast\": {\"count\": 1000000, \"every\": \"1ms\"}}}]",
+        "--set",
+        "end=1000s",
+    ];
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin!("rumormill"))
+        .current_dir(bench.path())
+        .args(["run", "small.json", "--json", "--trace"])
+        .args(settings)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The trace file tells that the run has begun.
+    let folder = bench.path().join("output/small");
+    let begun = || {
+        std::fs::read_dir(&folder).is_ok_and(|mut entries| {
+            entries.any(|entry| entry.unwrap().path().join("trace.jsonl").metadata().is_ok_and(|file| file.len() > 0))
+        })
+    };
+    while !begun() {
+        std::thread::yield_now();
+    }
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let summary = json(&bench.read("output/small/seed-1/summary.json"));
+    assert_eq!(summary["verdict"], "unknown");
+    assert!(summary["broadcasts"].as_u64().unwrap() > 0);
+    assert!(summary["ended_ns"].as_u64().unwrap() < 1_000_000_000_000);
+}

@@ -1,0 +1,379 @@
+//! The contract of `Transport`, clause by clause, against every implementation: the simulator with each kind of
+//! link, and the recording transport under a world of a few lines.
+
+use crate::support::probe::{Did, Probe, Say};
+use proptest::prelude::*;
+use rumormill::protocol::{Command, Protocol};
+use rumormill::sim::{Datagram, Jitter, LinkKind, Reordering};
+use rumormill::transport::{Action, Outbox};
+use rumormill::{Graph, Links, Network, NodeId, Sim, SimConfig};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// A world with probes in it, as far as the contract speaks of one.
+trait Rig {
+    /// `nodes` probes, without links.
+    fn new(nodes: u32) -> Self;
+    /// Lets a probe do something, and no time pass.
+    fn tell(&mut self, node: u32, what: &str);
+    /// Lets time pass until nothing happens any more.
+    fn settle(&mut self);
+    /// What a probe saw.
+    fn saw(&self, node: u32) -> Vec<Did>;
+}
+
+fn command(what: &str) -> Command {
+    Command::Broadcast { title: what.into(), message: String::new() }
+}
+
+/// The simulator; `KIND` is 0 for streams, 1 for unordered links, 2 for datagrams.
+struct Simulated<const KIND: u8>(Network<Sim<Probe, ()>>);
+
+fn kind(number: u8) -> LinkKind {
+    match number {
+        0 => LinkKind::Stream,
+        1 => LinkKind::Unordered,
+        // Overtaking and doubling, but no loss: the clauses below speak of what arrives.
+        _ => LinkKind::Datagram(Datagram {
+            loss: 0.0,
+            duplication: 0.0,
+            reordering: Reordering { share: 0.3, by: Duration::from_millis(50) },
+        }),
+    }
+}
+
+fn simulated(nodes: usize, kind: LinkKind, seed: u64) -> Network<Sim<Probe, ()>> {
+    let links = Links { kind, jitter: Jitter::UpTo(Duration::from_millis(30)), ..Links::default() };
+    Network::observed(SimConfig::new(Graph::from_edges(nodes, &[])).links(links), seed, ())
+}
+
+impl<const KIND: u8> Rig for Simulated<KIND> {
+    fn new(nodes: u32) -> Self {
+        Simulated(simulated(nodes as usize, kind(KIND), 7))
+    }
+
+    fn tell(&mut self, node: u32, what: &str) {
+        self.0.world_command(NodeId(node), what);
+    }
+
+    fn settle(&mut self) {
+        self.0.run_for(Duration::from_secs(100));
+    }
+
+    fn saw(&self, node: u32) -> Vec<Did> {
+        self.0.node(NodeId(node)).saw.clone()
+    }
+}
+
+/// How the tests speak to probes in the simulator.
+trait Tell {
+    fn world_command(&mut self, node: NodeId, what: &str);
+}
+
+impl Tell for Network<Sim<Probe, ()>> {
+    fn world_command(&mut self, node: NodeId, what: &str) {
+        self.broadcast_titled(node, what, "");
+    }
+}
+
+/// The recording transport: this world carries out by hand what the outboxes recorded, one thing after the other.
+/// Its links have no latency, so a session is simply there or not.
+struct Recorded {
+    nodes: Vec<(Probe, Outbox<Probe>)>,
+    links: BTreeMap<(u32, u32), ()>,
+    timers: Vec<(u64, u32, u32)>,
+    now: u64,
+}
+
+impl Recorded {
+    fn carry_out(&mut self, from: u32) {
+        let mut todo: VecDeque<(u32, Action<Say, u32>)> =
+            self.nodes[from as usize].1.take().into_iter().map(|a| (from, a)).collect();
+        while let Some((from, action)) = todo.pop_front() {
+            for (node, handler) in self.consequences(from, action) {
+                let (probe, outbox) = &mut self.nodes[node as usize];
+                handler(probe, outbox);
+                todo.extend(outbox.take().into_iter().map(|action| (node, action)));
+            }
+        }
+    }
+
+    #[expect(clippy::type_complexity, reason = "a list of what to call at whom")]
+    fn consequences(
+        &mut self,
+        from: u32,
+        action: Action<Say, u32>,
+    ) -> Vec<(u32, Box<dyn FnOnce(&mut Probe, &mut Outbox<Probe>)>)> {
+        let link = |a: u32, b: NodeId| (a.min(b.0), a.max(b.0));
+        match action {
+            Action::Open(peer) if peer.index() >= self.nodes.len() || peer.0 == from => {
+                vec![(from, Box::new(move |probe, net| probe.on_link_down(net, peer)))]
+            }
+            Action::Open(peer) => match self.links.insert(link(from, peer), ()) {
+                Some(()) => vec![],
+                None => vec![
+                    (peer.0, Box::new(move |probe, net| probe.on_link_up(net, NodeId(from)))),
+                    (from, Box::new(move |probe, net| probe.on_link_up(net, peer))),
+                ],
+            },
+            Action::Close(peer) => match self.links.remove(&link(from, peer)) {
+                None => vec![],
+                Some(()) => vec![
+                    (from, Box::new(move |probe, net| probe.on_link_down(net, peer))),
+                    (peer.0, Box::new(move |probe, net| probe.on_link_down(net, NodeId(from)))),
+                ],
+            },
+            Action::Send(to, message) if self.links.contains_key(&link(from, to)) => {
+                vec![(to.0, Box::new(move |probe, net| probe.on_message(net, NodeId(from), message)))]
+            }
+            Action::SetTimer(after, timer) => {
+                self.timers.push((self.now + after.as_nanos() as u64, from, timer));
+                vec![]
+            }
+            Action::Send(..) | Action::Publish(_) | Action::Notify(_) => vec![],
+        }
+    }
+}
+
+impl Rig for Recorded {
+    fn new(nodes: u32) -> Self {
+        let start = |node| {
+            let mut outbox = Outbox::new(NodeId(node));
+            (Probe::start(&(), &mut outbox), outbox)
+        };
+        Recorded { nodes: (0..nodes).map(start).collect(), links: BTreeMap::new(), timers: vec![], now: 0 }
+    }
+
+    fn tell(&mut self, node: u32, what: &str) {
+        let (probe, outbox) = &mut self.nodes[node as usize];
+        probe.on_command(outbox, command(what));
+    }
+
+    fn settle(&mut self) {
+        (0..self.nodes.len() as u32).for_each(|node| self.carry_out(node));
+        while !self.timers.is_empty() {
+            self.timers.sort();
+            let (time, node, timer) = self.timers.remove(0);
+            self.now = time;
+            self.nodes.iter_mut().for_each(|(_, net)| net.set_now(rumormill::LocalTime::from_nanos(time)));
+            let (probe, outbox) = &mut self.nodes[node as usize];
+            probe.on_timer(outbox, timer);
+            self.carry_out(node);
+        }
+    }
+
+    fn saw(&self, node: u32) -> Vec<Did> {
+        self.nodes[node as usize].0.saw.clone()
+    }
+}
+
+fn heard(rig: &impl Rig, node: u32) -> Vec<u32> {
+    rig.saw(node)
+        .iter()
+        .filter_map(|did| if let Did::Heard(_, text) = did { Some(*text) } else { None })
+        .collect()
+}
+
+fn clause_1_a_message_is_a_later_event_or_lost<R: Rig>() {
+    let mut rig = R::new(3);
+    rig.tell(0, "open 1");
+    rig.settle();
+    rig.tell(0, "send 1 5");
+    assert!(heard(&rig, 1).is_empty(), "not before the sender's handler is through");
+    rig.tell(0, "send 2 6");
+    rig.tell(0, "send 99 7");
+    rig.settle();
+    assert_eq!((heard(&rig, 1), heard(&rig, 2)), (vec![5], vec![]), "no link, no message, no complaint");
+}
+
+fn clause_2_a_session_ends_once_at_each_end<R: Rig>() {
+    let mut rig = R::new(3);
+    let ends = |rig: &R, node: u32, peer: u32| {
+        let count = |wanted: Did| rig.saw(node).iter().filter(|did| **did == wanted).count();
+        (count(Did::Up(peer)), count(Did::Down(peer)))
+    };
+    rig.tell(0, "open 1");
+    rig.tell(0, "open 1");
+    rig.settle();
+    assert_eq!((ends(&rig, 0, 1), ends(&rig, 1, 0)), ((1, 0), (1, 0)), "opening twice is opening once");
+    rig.tell(1, "open 0");
+    rig.settle();
+    assert_eq!((ends(&rig, 0, 1), ends(&rig, 1, 0)), ((1, 0), (1, 0)), "the link is there already");
+    rig.tell(0, "close 1");
+    rig.tell(1, "close 0");
+    rig.settle();
+    assert_eq!((ends(&rig, 0, 1), ends(&rig, 1, 0)), ((1, 1), (1, 1)), "closed by both, and still only once");
+    rig.tell(0, "open 2");
+    rig.tell(2, "open 0");
+    rig.settle();
+    assert_eq!((ends(&rig, 0, 2), ends(&rig, 2, 0)), ((1, 0), (1, 0)), "two wishes, one session");
+    for nobody in [0, 99] {
+        rig.tell(0, &format!("open {nobody}"));
+        rig.settle();
+        assert_eq!(ends(&rig, 0, nobody), (0, 1), "an open that cannot succeed ends as well");
+    }
+}
+
+fn clause_4_now_stands_still<R: Rig>() {
+    let mut rig = R::new(2);
+    rig.tell(0, "open 1");
+    rig.settle();
+    rig.tell(0, "look-twice 1");
+    rig.settle();
+    let looks: Vec<bool> = rig
+        .saw(0)
+        .iter()
+        .filter_map(|did| if let Did::StoodStill(still) = did { Some(*still) } else { None })
+        .collect();
+    assert_eq!(looks, [true]);
+}
+
+fn clause_5_a_timer_fires_once_and_not_early<R: Rig>() {
+    let mut rig = R::new(1);
+    rig.tell(0, "timer 30");
+    rig.tell(0, "timer 10");
+    rig.tell(0, "timer 0");
+    rig.settle();
+    rig.settle();
+    let fired: Vec<(u32, bool)> = rig
+        .saw(0)
+        .iter()
+        .filter_map(|did| if let Did::Fired(ms, early) = did { Some((*ms, *early)) } else { None })
+        .collect();
+    assert_eq!(fired, [(0, false), (10, false), (30, false)]);
+}
+
+fn clause_6_a_stream_is_nobody_elses<R: Rig>() {
+    let draws = |others: u32| {
+        let mut rig = R::new(2);
+        (0..others).for_each(|_| rig.tell(0, "draw"));
+        rig.tell(1, "draw");
+        rig.tell(1, "draw");
+        rig.settle();
+        rig.saw(1)
+    };
+    assert_eq!(draws(0), draws(5));
+    assert_ne!(draws(0)[0], draws(0)[1]);
+}
+
+macro_rules! contract {
+    ($($name:ident: $rig:ty),+) => {$(
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn clause_1_a_message_is_a_later_event_or_lost() {
+                super::clause_1_a_message_is_a_later_event_or_lost::<$rig>();
+            }
+
+            #[test]
+            fn clause_2_a_session_ends_once_at_each_end() {
+                super::clause_2_a_session_ends_once_at_each_end::<$rig>();
+            }
+
+            #[test]
+            fn clause_4_now_stands_still() {
+                super::clause_4_now_stands_still::<$rig>();
+            }
+
+            #[test]
+            fn clause_5_a_timer_fires_once_and_not_early() {
+                super::clause_5_a_timer_fires_once_and_not_early::<$rig>();
+            }
+
+            #[test]
+            fn clause_6_a_stream_is_nobody_elses() {
+                super::clause_6_a_stream_is_nobody_elses::<$rig>();
+            }
+        }
+    )+};
+}
+
+contract!(streams: Simulated<0>, unordered: Simulated<1>, datagrams: Simulated<2>, recorded: Recorded);
+
+/// Clause 3: order is a gift of streams; the other kinds do break it.
+#[test]
+fn clause_3_only_streams_keep_order() {
+    let order = |kind| {
+        let mut network = simulated(2, kind, 1);
+        network.world_command(NodeId(0), "open 1");
+        network.run_for(Duration::from_secs(1));
+        (0..50).for_each(|text| network.world_command(NodeId(0), &format!("send 1 {text}")));
+        network.run_for(Duration::from_secs(1));
+        let saw = &network.node(NodeId(1)).saw;
+        saw.iter()
+            .filter_map(|did| if let Did::Heard(_, text) = did { Some(*text) } else { None })
+            .collect::<Vec<u32>>()
+    };
+    let in_order: Vec<u32> = (0..50).collect();
+    assert_eq!(order(kind(0)), in_order);
+    for broken in [order(kind(1)), order(kind(2))] {
+        assert_ne!(broken, in_order);
+        let mut sorted = broken;
+        sorted.sort_unstable();
+        assert_eq!(sorted, in_order, "everything arrives");
+    }
+}
+
+/// What a probe must think of one of its links.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum End {
+    Down,
+    Wishing,
+    Up,
+}
+
+/// One step of a random script: after a pause, a node opens, closes or sends to another.
+fn step(nodes: u32) -> impl Strategy<Value = (u64, u32, u32, u8)> {
+    (0u64..60, 0..nodes, 0..nodes, 0u8..4)
+}
+
+proptest! {
+    /// Clause 2 under fire: whatever opens, closes and messages cross, sessions alternate between up and down at each
+    /// end, messages arrive only while the receiver's end is up, every wish is answered, and both ends agree.
+    #[test]
+    fn clause_2_holds_for_every_crossing(
+        seed in any::<u64>(),
+        kind_number in 0u8..3,
+        script in prop::collection::vec(step(3), 1..60),
+    ) {
+        let mut network = simulated(3, kind(kind_number), seed);
+        for (pause, node, peer, what) in script {
+            network.run_for(Duration::from_millis(pause));
+            let what = match what {
+                0 => format!("open {peer}"),
+                1 => format!("close {peer}"),
+                2 => format!("reopen {peer}"),
+                _ => format!("send {peer} 1"),
+            };
+            network.world_command(NodeId(node), &what);
+        }
+        network.run_for(Duration::from_secs(10));
+        let graph = network.topology();
+        for node in 0..3 {
+            for peer in (0..3).filter(|&peer| peer != node) {
+                let (mut end, mut downs_due) = (End::Down, 0);
+                for did in &network.node(NodeId(node)).saw {
+                    match *did {
+                        Did::Wished(p) if p == peer && end == End::Down => end = End::Wishing,
+                        Did::Closed(p) if p == peer && end != End::Down => (end, downs_due) = (End::Down, downs_due + 1),
+                        Did::Up(p) if p == peer => {
+                            prop_assert!(end != End::Up && downs_due == 0, "up, and not down before");
+                            end = End::Up;
+                        }
+                        Did::Down(p) if p == peer && downs_due > 0 => downs_due -= 1,
+                        Did::Down(p) if p == peer => {
+                            prop_assert!(end != End::Down, "down without having been up or wished for");
+                            end = End::Down;
+                        }
+                        Did::Heard(p, _) if p == peer => prop_assert!(end == End::Up, "heard without a link"),
+                        _ => {}
+                    }
+                }
+                prop_assert!(end != End::Wishing && downs_due == 0, "a wish or a close without an answer");
+                let up = end == End::Up;
+                prop_assert_eq!(up, graph.neighbors(NodeId(node)).contains(&NodeId(peer)), "the ends disagree");
+            }
+        }
+    }
+}

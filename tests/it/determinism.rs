@@ -1,0 +1,95 @@
+//! The laws of determinism, from outside.
+
+use crate::support::{any_topology, data, graph};
+use proptest::prelude::*;
+use rumormill::observe::{Metrics, Observation, Observer, Trace};
+use rumormill::protocol::Notice;
+use rumormill::scenario::{DataFolders, Playback, Progress, Scenario, Source};
+use rumormill::sim::{Digest, Jitter, Latency, LinkKind};
+use rumormill::{Graph, Links, Network, Node, NodeConfig, NodeId, Sim, SimConfig, Time};
+use std::path::Path;
+use std::time::Duration;
+
+fn links() -> Links {
+    let latency = Latency::LogNormal { median: Duration::from_millis(30), sigma: 0.5 };
+    Links { kind: LinkKind::Stream, latency, jitter: Jitter::Share(0.3) }
+}
+
+fn network<O: Observer>(graph: Graph, seed: u64, observer: O) -> Network<Sim<Node, O>> {
+    let mut network = Network::observed(SimConfig::new(graph).links(links()), seed, observer);
+    let last = NodeId::at(network.size() / 2);
+    for origin in [NodeId(0), last, NodeId(0)] {
+        network.broadcast(origin, "hello");
+        network.run_for(Duration::from_millis(40));
+    }
+    network.run_for(Duration::from_secs(100));
+    network
+}
+
+/// When every node delivered what.
+#[derive(Default, PartialEq, Debug)]
+struct Deliveries(Vec<(Time, NodeId, usize)>);
+
+impl Observer for Deliveries {
+    fn observe(&mut self, time: Time, event: Observation<'_>) {
+        if let Observation::Noticed { node, notice: Notice::Delivered { payload, .. } } = event {
+            self.0.push((time, node, payload.index()));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_run_repeats_and_observers_change_nothing(topology in any_topology(), seed in any::<u64>()) {
+        let graph = graph(&topology, seed);
+        let bare = network(graph.clone(), seed, ()).digest();
+        prop_assert_eq!(network(graph.clone(), seed, ()).digest(), bare);
+        prop_assert_eq!(network(graph.clone(), seed, Metrics::default()).digest(), bare);
+        let traced = network(graph.clone(), seed, (Metrics::default(), Trace::new(Vec::new())));
+        prop_assert_eq!(traced.digest(), bare);
+        let trace = traced.into_observer().1.finish().unwrap();
+        let is_json = |line: &[u8]| line.is_empty() || serde_json::from_slice::<serde_json::Value>(line).is_ok();
+        prop_assert!(trace.split(|byte| *byte == b'\n').all(is_json));
+        if graph.edge_count() > 0 {
+            prop_assert_ne!(network(graph, seed.wrapping_add(1), ()).digest(), bare);
+        }
+    }
+
+    #[test]
+    fn one_node_more_changes_nothing_for_the_others(topology in any_topology(), seed in any::<u64>()) {
+        let graph = graph(&topology, seed);
+        let edges: Vec<(u32, u32)> = graph.edges().map(|(a, b)| (a.0, b.0)).collect();
+        let larger = Graph::from_edges(graph.nodes() + 1, &edges);
+        let run = |graph: Graph| {
+            let mut network = Network::observed(SimConfig::<Node>::new(graph).links(links()), seed, Deliveries::default());
+            network.broadcast(NodeId(0), "hello");
+            network.run_for(Duration::from_secs(100));
+            network.into_observer()
+        };
+        prop_assert_eq!(run(graph), run(larger));
+    }
+}
+
+/// Runs a shipped scenario to its end; `None` if its data is absent.
+fn digest_of(file: &str) -> Option<Digest> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("sim-scenarios");
+    let source = Source::read(&folder.join(file)).unwrap();
+    let folders = if source.text.contains("\"file\"") { vec![data()?] } else { vec![] };
+    let scenario: Scenario<NodeConfig> = Scenario::parse(&source, &DataFolders::new(folders)).unwrap();
+    let network = Network::observed(scenario.sim_config::<Node>(), scenario.file.seed, ());
+    let mut playback = Playback::new(network, &scenario);
+    while playback.advance(u64::MAX) != Progress::Ended {}
+    Some(playback.network().digest())
+}
+
+/// If a digest changes, a run of yesterday cannot be repeated today: say so in the change log.
+#[test]
+fn the_shipped_scenarios_have_the_digests_they_had() {
+    for (file, golden) in
+        [("quickstart.json", "GOLDEN1"), ("gnutella08.json", "GOLDEN2"), ("planetlab.json", "GOLDEN3")]
+    {
+        if let Some(digest) = digest_of(file) {
+            assert_eq!(digest.to_string(), golden, "{file}");
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The tests that look at rumormill from outside, in one binary.
+
+mod contract;
+mod delivery;
+mod determinism;
+mod real_data;
+mod support;
+
+#[cfg(feature = "cli")]
+mod command_line;
+#[cfg(feature = "cli")]
+mod wrong_scenarios;
