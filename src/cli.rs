@@ -7,7 +7,7 @@
 mod arguments;
 mod check;
 mod complain;
-#[cfg(any())]
+#[cfg(feature = "draw")]
 mod draw;
 mod files;
 mod lockstep;
@@ -38,7 +38,7 @@ where
     let result = match arguments.command {
         SubCommand::Run(run) => run::run::<P>(&run),
         SubCommand::Check(check) => check::check::<P>(&check),
-        #[cfg(any())]
+        #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),
     };
     ExitCode::from(result.unwrap_or_else(|failure| failure.report()))

@@ -5,10 +5,10 @@ mod delivery;
 pub use delivery::{Coverage, Miss, Reach};
 
 use crate::graph::Graph;
-use crate::network::InFlight;
 use crate::observe::{Metrics, Spread};
 use crate::scenario::{Expectation, LatencyExpectation, Range};
-use crate::units::format_duration;
+use crate::units::{format_duration, grouped, human_duration};
+use crate::world::InFlight;
 use serde::Serialize;
 use std::fmt::{self, Display};
 use std::time::Duration;
@@ -194,10 +194,10 @@ fn messages(range: &Range<u64>, spreads: &[Spread]) -> (Verdict, String) {
     {
         return (
             Verdict::Fail,
-            format!("broadcast {number} took {} payload messages", spread.payload_messages),
+            format!("broadcast {number} took {} payload messages", grouped(spread.payload_messages)),
         );
     }
-    (Verdict::Pass, format!("{least} to {most} payload messages a broadcast"))
+    (Verdict::Pass, format!("{} to {} payload messages a broadcast", grouped(least), grouped(most)))
 }
 
 fn latency(expected: &LatencyExpectation, spreads: &[Spread], coverage: &Coverage) -> (Verdict, String) {
@@ -215,7 +215,7 @@ fn latency(expected: &LatencyExpectation, spreads: &[Spread], coverage: &Coverag
         None => (Verdict::Vacuous, "no broadcast could reach anybody".into()),
         Some((number, time)) => (
             held(time <= expected.max),
-            format!("the slowest, broadcast {number}, took {}", format_duration(time)),
+            format!("the slowest, broadcast {number}, took {}", human_duration(time)),
         ),
     }
 }

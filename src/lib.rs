@@ -11,7 +11,7 @@
 //! | [`message`] | the application's message, its id, its JSON form |
 //! | [`protocol`], [`transport`] | the seam: what any peer is, and all that it may do to the world |
 //! | [`node`] | the peer that we ship: overlay and broadcast |
-//! | [`network`] | the population, in any world |
+//! | [`network`], [`world`] | the population, and what it needs of the place where it lives |
 //! | [`sim`] | the world so far: event queue, links, topologies |
 //! | [`scenario`] | experiments as files |
 //! | [`observe`], [`judge`], [`report`] | what happened, whether it was right, what is shown of it |
@@ -53,10 +53,11 @@ pub mod sim;
 pub mod time;
 pub mod transport;
 pub mod units;
+pub mod world;
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[cfg(any())]
+#[cfg(feature = "draw")]
 pub mod draw;
 
 #[doc = include_str!("architecture.md")]

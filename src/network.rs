@@ -15,77 +15,16 @@
 
 use crate::graph::Graph;
 use crate::id::NodeId;
-use crate::message::{Broadcast, Broadcasts, Payload};
+use crate::message::{Broadcast, Payload};
 use crate::observe::{Metrics, Observer, Spread};
 use crate::protocol::{Command, Protocol};
 use crate::sim::{Digest, Sim, SimConfig};
 use crate::time::Time;
+use crate::world::{Counters, World};
 use std::time::Duration;
 
 /// The title that a broadcast has unless another is given.
 pub const BROADCAST_TITLE: &str = "#BROADCAST";
-
-/// Where nodes live: it carries their messages and makes their time pass.
-pub trait World {
-    /// The world's time.
-    fn now(&self) -> Time;
-
-    /// How many nodes there are; their numbers are `0..size`.
-    fn size(&self) -> usize;
-
-    /// Hands a command of the application to a node, now.
-    ///
-    /// # Panics
-    /// If there is no such node.
-    fn command(&mut self, node: NodeId, command: Command);
-
-    /// Lets time pass until `until`, all events of that moment included, or until `most` events have happened.
-    /// Whether `until` was reached.
-    fn advance(&mut self, until: Time, most: u64) -> bool;
-
-    /// When something will happen next, unless nothing will.
-    fn next_event(&self) -> Option<Time>;
-
-    /// How many events have happened.
-    fn events(&self) -> u64;
-
-    /// The messages that are on their way.
-    fn in_flight(&self) -> InFlight;
-
-    /// What a node sent and received.
-    ///
-    /// # Panics
-    /// If there is no such node.
-    fn counters(&self, node: NodeId) -> Counters;
-
-    /// Everything that was broadcast.
-    fn broadcasts(&self) -> &Broadcasts;
-
-    /// The links that are up.
-    fn topology(&self) -> Graph;
-}
-
-/// Messages that are on their way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct InFlight {
-    /// All of them.
-    pub messages: u64,
-    /// Those that carry a broadcast's content.
-    pub payloads: u64,
-}
-
-/// What one node sent and received. The world counts, so that every protocol has these for free.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counters {
-    /// Messages handed to links.
-    pub messages_sent: u64,
-    /// Messages taken off links that were up.
-    pub messages_received: u64,
-    /// Their sizes on a wire.
-    pub bytes_sent: u64,
-    /// Their sizes on a wire.
-    pub bytes_received: u64,
-}
 
 /// A network of nodes in a world.
 pub struct Network<W> {

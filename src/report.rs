@@ -1,13 +1,11 @@
 //! What a run leaves behind: the summary, and the network in formats of others.
 
 mod export;
-mod format;
 mod predict;
 mod results;
 mod summary;
 
 pub use export::{to_dot, to_graphml};
-pub use format::{human_bytes, human_duration};
 pub use predict::Prediction;
 pub use results::Results;
 pub use summary::{BroadcastSummary, MeanAndMost, Summary, TimeTo};

@@ -21,11 +21,11 @@ pub use topology::{MAX_LINKS, MAX_NODES, Topology, TopologyError, parse_edge_lis
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::message::Broadcasts;
-use crate::network::{Counters, InFlight, World};
 use crate::observe::{DropReason, Observation, Observer, Parcel};
 use crate::protocol::{Command, Protocol, Wire};
 use crate::rng::{Draws, Purpose};
 use crate::time::Time;
+use crate::world::{Counters, InFlight, World};
 use queue::EventQueue;
 use rand::rngs::Xoshiro256PlusPlus;
 use sessions::{Answer, Session, Sessions};

@@ -15,14 +15,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("transport", &["id", "message", "protocol", "rng", "time"]),
     ("node", &["id", "message", "protocol", "rng", "time", "transport"]),
     ("observe", &["id", "message", "protocol", "time"]),
-    ("sim", &["graph", "id", "message", "network", "observe", "protocol", "rng", "time", "transport", "units"]),
-    ("network", &["graph", "id", "message", "observe", "protocol", "sim", "time"]),
-    ("scenario", &["graph", "id", "network", "protocol", "rng", "sim", "time", "units"]),
-    ("judge", &["graph", "id", "network", "observe", "scenario", "time", "units"]),
+    ("world", &["graph", "id", "message", "protocol", "time"]),
+    ("sim", &["graph", "id", "message", "observe", "protocol", "rng", "time", "transport", "units", "world"]),
+    ("network", &["graph", "id", "message", "observe", "protocol", "sim", "time", "world"]),
+    ("scenario", &["graph", "id", "network", "protocol", "rng", "sim", "time", "units", "world"]),
+    ("judge", &["graph", "id", "observe", "scenario", "time", "units", "world"]),
     ("draw", &["graph", "id", "rng", "units"]),
     (
         "report",
-        &["graph", "id", "judge", "network", "observe", "protocol", "scenario", "sim", "time", "units"],
+        &[
+            "graph", "id", "judge", "network", "observe", "protocol", "scenario", "sim", "time", "units",
+            "world",
+        ],
     ),
 ];
 
@@ -59,7 +63,8 @@ fn root() -> &'static Path {
 }
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let mut entries: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
@@ -96,7 +101,9 @@ fn rooms_know_only_what_stands_below_them() {
             .iter()
             .find(|(name, _)| *name == room)
             .unwrap_or_else(|| panic!("{}: the room `{room}` has no rule in tests/tidy.rs", path.display()));
-        for (number, line) in code(&text).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+        for (number, line) in
+            code(&text).lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"))
+        {
             for other in line.split("crate::").skip(1) {
                 let other = other.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
                 assert!(
@@ -118,8 +125,14 @@ fn nothing_reaches_past_the_seam() {
             let found = code.match_indices(word).any(|(at, _)| !code[..at].ends_with("Fx"));
             assert!(!found, "{}: `{word}`: {why}", path.display());
         }
-        for word in BANNED_IN_NODE.iter().filter(|_| room == "node" || room == "protocol" || room == "transport") {
-            assert!(!code.contains(word), "{}: a node touches the world only through its transport", path.display());
+        for word in
+            BANNED_IN_NODE.iter().filter(|_| room == "node" || room == "protocol" || room == "transport")
+        {
+            assert!(
+                !code.contains(word),
+                "{}: a node touches the world only through its transport",
+                path.display()
+            );
         }
     }
 }
@@ -131,7 +144,11 @@ fn files_are_short_and_begin_with_what_they_are() {
         assert!(lines <= LONGEST_FILE, "{}: {lines} lines: which is the second concept?", path.display());
         assert!(text.starts_with("//!"), "{}: a file says first what it is", path.display());
         let name = path.file_stem().unwrap().to_str().unwrap();
-        assert!(!["utils", "util", "helpers", "common", "types", "misc"].contains(&name), "{}", path.display());
+        assert!(
+            !["utils", "util", "helpers", "common", "types", "misc"].contains(&name),
+            "{}",
+            path.display()
+        );
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) enum SubCommand {
     /// Check a scenario, print it with every default filled in, and predict what a run costs
     Check(ScenarioArguments),
     /// Draw the network with which a scenario starts, without running it
-    #[cfg(any())]
+    #[cfg(feature = "draw")]
     Draw(DrawArguments),
 }
 
@@ -68,7 +68,7 @@ pub(super) struct RunArguments {
     pub(super) quiet: bool,
 }
 
-#[cfg(any())]
+#[cfg(feature = "draw")]
 #[derive(Args)]
 pub(super) struct DrawArguments {
     #[command(flatten)]

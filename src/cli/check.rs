@@ -3,9 +3,9 @@
 use super::arguments::ScenarioArguments;
 use super::{Failure, files, print};
 use crate::protocol::Protocol;
-use crate::report::{Prediction, human_bytes};
+use crate::report::Prediction;
 use crate::scenario::Scenario;
-use crate::units::grouped;
+use crate::units::{grouped, human_bytes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -1,7 +1,8 @@
 //! `rumormill draw`: the network with which a scenario starts.
 
 use super::arguments::DrawArguments;
-use super::{Failure, files, print};
+use super::files::View;
+use super::{Failure, print};
 use crate::protocol::Protocol;
 use crate::scenario::Scenario;
 use serde::de::DeserializeOwned;
@@ -18,10 +19,12 @@ where
     }
     let out = &arguments.out;
     let unwritten = || Failure::output(out.display().to_string());
-    let picture = files::Picture::of(&scenario, &scenario.graph, &[]);
+    let view =
+        View { scenario: &scenario, graph: &scenario.graph, hops: &[], caption: &scenario.file.question };
+    let layout = view.layout();
     let content = match out.extension().and_then(|extension| extension.to_str()) {
-        Some("png") => picture.png().map_err(unwritten())?,
-        Some("svg") => picture.svg().map_err(unwritten())?.into_bytes(),
+        Some("png") => view.png(&layout).map_err(unwritten())?,
+        Some("svg") => view.svg(&layout).map_err(unwritten())?.into_bytes(),
         _ => return Err(unwritten()(io::Error::other("name a .png or .svg file"))),
     };
     std::fs::write(out, content).map_err(unwritten())?;

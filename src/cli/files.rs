@@ -1,5 +1,7 @@
 //! What goes into a folder of results.
 
+#[cfg(feature = "draw")]
+use crate::draw::{Layout, TopologyPicture};
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::report::{Results, to_dot, to_graphml};
@@ -12,15 +14,54 @@ pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("our values have string keys and no failing parts")
 }
 
-/// The network under a name: DOT, GraphML and, with feature `draw`, pictures.
-pub(super) fn network<C: Clone>(
-    results: &Results,
-    name: &str,
-    scenario: &Scenario<C>,
-    graph: &Graph,
-    hops: &[Option<u32>],
-) -> io::Result<()> {
-    let node_name = |node| scenario.name_of(NodeId(node));
-    results.write(&format!("{name}.dot"), to_dot(graph, node_name, hops))?;
-    results.write(&format!("{name}.graphml"), to_graphml(graph, node_name, hops))
+/// A network at a moment of a run.
+pub(super) struct View<'a, C> {
+    pub(super) scenario: &'a Scenario<C>,
+    pub(super) graph: &'a Graph,
+    /// At how many hops the first broadcast reached each node so far.
+    pub(super) hops: &'a [Option<u32>],
+    /// What stands below the title of its picture.
+    pub(super) caption: &'a str,
+}
+
+impl<C> View<'_, C> {
+    /// Writes it under a name: DOT, GraphML and, with feature `draw`, pictures.
+    pub(super) fn write(&self, results: &Results, name: &str) -> io::Result<()> {
+        let node_name = |node| self.scenario.name_of(NodeId(node));
+        results.write(&format!("{name}.dot"), to_dot(self.graph, node_name, self.hops))?;
+        results.write(&format!("{name}.graphml"), to_graphml(self.graph, node_name, self.hops))?;
+        #[cfg(feature = "draw")]
+        {
+            let layout = self.layout();
+            results.write(&format!("{name}.png"), self.png(&layout)?)?;
+            results.write(&format!("{name}.svg"), self.svg(&layout)?)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(feature = "draw")]
+impl<C> View<'_, C> {
+    /// Where its nodes are drawn. Equal graphs have equal layouts.
+    pub(super) fn layout(&self) -> Layout {
+        Layout::force_directed(self.graph, self.scenario.file.seed)
+    }
+
+    pub(super) fn png(&self, layout: &Layout) -> io::Result<Vec<u8>> {
+        self.picture().png(layout).map_err(io::Error::other)
+    }
+
+    pub(super) fn svg(&self, layout: &Layout) -> io::Result<String> {
+        self.picture().svg(layout).map_err(io::Error::other)
+    }
+
+    fn picture(&self) -> TopologyPicture<'_> {
+        TopologyPicture {
+            title: &self.scenario.file.title,
+            subtitle: self.caption,
+            graph: self.graph,
+            hops: self.hops,
+            names: &self.scenario.file.names,
+        }
+    }
 }

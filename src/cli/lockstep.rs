@@ -1,10 +1,11 @@
 //! `--check-determinism`: two runs of one scenario side by side, event by event.
 
 use super::Failure;
-use crate::network::{Network, World};
+use crate::network::Network;
 use crate::protocol::Protocol;
 use crate::scenario::{Playback, Progress, Scenario};
 use crate::sim::Sim;
+use crate::world::World;
 
 /// Runs the scenario twice in lockstep; how many events it had.
 ///

@@ -1,17 +1,18 @@
 //! `rumormill run`: a scenario from its file to its verdict.
 
 use super::arguments::RunArguments;
-use super::files;
+use super::files::{self, View};
 use super::lockstep::lockstep;
 use super::progress::{Progress as ProgressBar, interrupted};
 use super::{Failure, print};
-use crate::network::{Network, World};
+use crate::network::Network;
 use crate::observe::{Metrics, Trace};
 use crate::protocol::Protocol;
 use crate::report::{Results, Summary};
 use crate::scenario::{Playback, Progress, Scenario};
 use crate::sim::Sim;
 use crate::units::grouped;
+use crate::world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -75,8 +76,13 @@ where
     let metrics = &network.observer().0;
     let summary = Summary::of(&scenario, &network, metrics, network.digest(), complete, repeat);
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
-    files::network(&results, "topology", &scenario, &network.topology(), metrics.first_hops())
-        .map_err(unwritten())?;
+    let view = View {
+        scenario: &scenario,
+        graph: &network.topology(),
+        hops: metrics.first_hops(),
+        caption: &scenario.file.question,
+    };
+    view.write(&results, "topology").map_err(unwritten())?;
     if let Some(trace) = network.into_observer().1 {
         trace.finish().map_err(unwritten())?;
     }
@@ -113,8 +119,13 @@ fn play<P: Protocol>(
             Progress::Going => bar.show(playback.network().world().now()),
             Progress::Snapshot(name) => {
                 let network = playback.network();
-                let hops = network.observer().0.first_hops();
-                files::network(results, &name, scenario, &network.topology(), hops)?;
+                let view = View {
+                    scenario,
+                    graph: &network.topology(),
+                    hops: network.observer().0.first_hops(),
+                    caption: &format!("{name}: after {}", network.now()),
+                };
+                view.write(results, &name)?;
             }
         }
     }

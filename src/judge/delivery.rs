@@ -4,6 +4,7 @@ use super::Verdict;
 use crate::id::NodeId;
 use crate::observe::{Metrics, Spread};
 use crate::time::Time;
+use crate::units::grouped;
 use serde::Serialize;
 
 /// How far every broadcast reached, and what was missed.
@@ -77,19 +78,23 @@ impl Coverage {
         }
         let impossible = match entitled - possible {
             0 => String::new(),
-            others => format!("; {others} more were impossible: never in the origin's component"),
+            others => format!("; {} more were impossible: never in the origin's component", group(others)),
         };
         let Some(miss) = self.first_miss else {
             // The origin itself is always entitled: what counts is whether there was anybody else.
             if possible == self.reaches.len() {
                 return (Verdict::Vacuous, format!("nobody else was there to be reached{impossible}"));
             }
-            return (Verdict::Pass, format!("{delivered} of {possible} deliveries{impossible}"));
+            return (
+                Verdict::Pass,
+                format!("{} of {} deliveries{impossible}", group(delivered), group(possible)),
+            );
         };
         let Miss { broadcast, published, node } = miss;
         let text = format!(
-            "{} of {possible} deliveries are missing, the first at node {}: broadcast {broadcast} of {published}{impossible}",
-            possible - delivered,
+            "{} of {} deliveries are missing, the first at node {}: broadcast {broadcast} of {published}{impossible}",
+            group(possible - delivered),
+            group(possible),
             node.0
         );
         (if unfinished { Verdict::Unknown } else { Verdict::Fail }, text)
@@ -110,4 +115,8 @@ fn reach(metrics: &Metrics, spread: &Spread) -> (Reach, Option<NodeId>) {
         }
     }
     (reach, missed)
+}
+
+fn group(number: usize) -> String {
+    grouped(number as u64)
 }

@@ -3,8 +3,6 @@
 use crate::graph::Graph;
 use petgraph::dot::{Config, Dot};
 use petgraph::graph::{NodeIndex, UnGraph};
-use petgraph_graphml::GraphMl;
-use std::borrow::Cow;
 
 /// What is written of a node.
 #[derive(Debug)]
@@ -29,14 +27,31 @@ pub fn to_dot(graph: &Graph, name: impl Fn(u32) -> String, hops: &[Option<u32>])
 }
 
 /// The graph in GraphML, with the same attributes.
+///
+/// (Written by hand: the crate for petgraph's graphs declares the attributes in a random order.)
 pub fn to_graphml(graph: &Graph, name: impl Fn(u32) -> String, hops: &[Option<u32>]) -> String {
-    let graph = attributed(graph, name, hops);
-    GraphMl::new(&graph).pretty_print(true).export_node_weights(Box::new(weights)).to_string()
+    let mut xml = String::from(GRAPHML_HEAD);
+    for node in graph.node_ids() {
+        let hops = hops.get(node.index()).copied().flatten();
+        let hops = hops.map_or(String::new(), |hops| format!("<data key=\"hops\">{hops}</data>"));
+        let label = escaped(&name(node.0));
+        xml += &format!("    <node id=\"n{}\"><data key=\"label\">{label}</data>{hops}</node>\n", node.0);
+    }
+    for (a, b) in graph.edges() {
+        xml += &format!("    <edge source=\"n{}\" target=\"n{}\"/>\n", a.0, b.0);
+    }
+    xml + "  </graph>\n</graphml>\n"
 }
 
-fn weights(node: &Attributes) -> Vec<(Cow<'static, str>, Cow<'_, str>)> {
-    let hops = node.hops.map(|hops| ("hops".into(), hops.to_string().into()));
-    [("label".into(), Cow::from(&node.label))].into_iter().chain(hops).collect()
+const GRAPHML_HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<graphml xmlns="http://graphml.graphdrawing.org/xmlns">
+  <key id="label" for="node" attr.name="label" attr.type="string"/>
+  <key id="hops" for="node" attr.name="hops" attr.type="int"/>
+  <graph edgedefault="undirected">
+"#;
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn attributed(graph: &Graph, name: impl Fn(u32) -> String, hops: &[Option<u32>]) -> UnGraph<Attributes, ()> {
@@ -47,4 +62,17 @@ fn attributed(graph: &Graph, name: impl Fn(u32) -> String, hops: &[Option<u32>])
         },
         |_, ()| (),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_escaped_and_nothing_is_left_out() {
+        let graph = Graph::from_edges(3, &[(0, 1)]);
+        let name = |node| ["a\"<&\\>", "b", "c"][node as usize].to_owned();
+        let hops = [Some(0), Some(1), None];
+        insta::assert_snapshot!(to_dot(&graph, name, &hops) + &to_graphml(&graph, name, &hops));
+    }
 }

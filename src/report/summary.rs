@@ -1,14 +1,14 @@
 //! The summary of a run: a function of the scenario and its seed, so that two summaries can be compared byte by byte.
 
-use super::format::{decimal, human_bytes, human_duration};
 use crate::graph::{Degrees, Diameter};
 use crate::judge::{Coverage, Evidence, Judgement, Reach, Verdict, judge};
-use crate::network::{Counters, Network, World};
+use crate::network::Network;
 use crate::observe::{Metrics, Spread};
 use crate::scenario::Scenario;
 use crate::sim::Digest;
 use crate::time::Time;
-use crate::units::grouped;
+use crate::units::{decimal, grouped, human_bytes, human_duration};
+use crate::world::{Counters, World};
 use serde::Serialize;
 use std::fmt::{self, Display};
 use std::time::Duration;

@@ -227,7 +227,11 @@ impl Checker<'_> {
         }
         if broadcasts > MOST_BROADCASTS {
             let message = format!("{} broadcasts are too many", grouped(broadcasts));
-            self.complain("timeline", message, format!("a scenario has at most {}", grouped(MOST_BROADCASTS)));
+            self.complain(
+                "timeline",
+                message,
+                format!("a scenario has at most {}", grouped(MOST_BROADCASTS)),
+            );
         }
         planned
     }

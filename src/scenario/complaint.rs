@@ -135,9 +135,10 @@ fn reword_syntax(complaint: &str) -> (String, String) {
         }
         "number out of range" => ("this number is too large", "write a smaller one"),
         "EOF while parsing a value" => ("the file ends where a value is expected", "is it empty or cut off?"),
-        _ if complaint.starts_with("control character") => {
-            ("a quote is missing before the end of this line", "texts begin and end with \", and stay on one line")
-        }
+        _ if complaint.starts_with("control character") => (
+            "a quote is missing before the end of this line",
+            "texts begin and end with \", and stay on one line",
+        ),
         _ if complaint.starts_with("EOF while parsing") => {
             ("the file ends too early", "a closing bracket or quote is missing")
         }

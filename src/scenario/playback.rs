@@ -2,9 +2,10 @@
 
 use super::{Action, Nodes, PlannedStep, Scenario};
 use crate::id::NodeId;
-use crate::network::{Network, World};
+use crate::network::Network;
 use crate::rng::{Purpose, stream};
 use crate::time::Time;
+use crate::world::World;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use std::cmp::Reverse;

@@ -34,7 +34,8 @@ impl Bench {
 
     fn run(&self, arguments: &[&str]) -> Answer {
         let mut command: Command = cargo_bin_cmd!("rumormill");
-        let output = command.current_dir(self.path()).env_remove("RUMORMILL_DATA").args(arguments).output().unwrap();
+        let output =
+            command.current_dir(self.path()).env_remove("RUMORMILL_DATA").args(arguments).output().unwrap();
         Answer {
             code: output.status.code().expect("an exit code"),
             stdout: String::from_utf8(output.stdout).unwrap(),
@@ -59,7 +60,11 @@ fn every_verdict_has_its_exit_code() {
         (1, "fail", vec!["expect=[{\"messages\": {\"max\": 3}}]"]),
         (1, "fail", vec!["expect=[{\"latency\": {\"max\": \"19ms\"}}]"]),
         (1, "fail", vec!["expect=[{\"redundancy\": {\"max\": 0.2}}]"]),
-        (1, "fail", vec!["expect=[\"connected\"]", "topology={\"erdos_renyi\": {\"nodes\": 5, \"probability\": 0}}"]),
+        (
+            1,
+            "fail",
+            vec!["expect=[\"connected\"]", "topology={\"erdos_renyi\": {\"nodes\": 5, \"probability\": 0}}"],
+        ),
         (1, "fail", vec!["links.kind={\"datagram\": {\"loss\": 1}}"]),
         (2, "unknown", vec!["end=15ms"]),
         (2, "unknown", vec!["end=20ms"]),
@@ -74,7 +79,11 @@ fn every_verdict_has_its_exit_code() {
         let mut arguments = vec!["run", "small.json", "--json"];
         settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
         let answer = bench.run(&arguments);
-        assert_eq!((answer.code, json(&answer.stdout)["verdict"].as_str()), (code, Some(verdict)), "{settings:?}");
+        assert_eq!(
+            (answer.code, json(&answer.stdout)["verdict"].as_str()),
+            (code, Some(verdict)),
+            "{settings:?}"
+        );
     }
 }
 
@@ -95,7 +104,11 @@ fn wrong_usage_is_64_and_help_is_0() {
     ] {
         let answer = bench.run(&wrong);
         assert_eq!((answer.code, answer.stdout.as_str()), (64, ""), "{wrong:?}");
-        assert!(answer.stderr.contains("Usage") || answer.stderr.contains("--help"), "{wrong:?}: {}", answer.stderr);
+        assert!(
+            answer.stderr.contains("Usage") || answer.stderr.contains("--help"),
+            "{wrong:?}: {}",
+            answer.stderr
+        );
     }
     for right in [vec!["--help"], vec!["--version"], vec!["run", "--help"]] {
         let answer = bench.run(&right);
@@ -122,7 +135,15 @@ fn a_setting_that_has_no_place_or_does_not_fit_is_65() {
 #[test]
 fn results_are_whole_and_repeat_byte_by_byte() {
     let bench = Bench::new();
-    let answer = bench.run(&["run", "small.json", "--seed", "9", "--trace", "--set", "timeline.0.do.broadcast.count=2"]);
+    let answer = bench.run(&[
+        "run",
+        "small.json",
+        "--seed",
+        "9",
+        "--trace",
+        "--set",
+        "timeline.0.do.broadcast.count=2",
+    ]);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let last = answer.stdout.lines().last().unwrap();
     assert_eq!(last, "repeat: rumormill run small.json --set timeline.0.do.broadcast.count=2 --seed 9");
@@ -134,18 +155,21 @@ fn results_are_whole_and_repeat_byte_by_byte() {
         .collect();
     files.sort();
     let pictures: &[&str] = if cfg!(feature = "draw") { &["topology.png", "topology.svg"] } else { &[] };
-    let mut expected = vec!["scenario.json", "summary.json", "topology.dot", "topology.graphml", "trace.jsonl"];
+    let mut expected =
+        vec!["scenario.json", "summary.json", "topology.dot", "topology.graphml", "trace.jsonl"];
     expected.extend(pictures);
     expected.sort_unstable();
     assert_eq!(files, expected);
 
-    let contents = |folder: &str| -> Vec<Vec<u8>> {
+    let contents = || -> Vec<Vec<u8>> {
         files.iter().map(|file| std::fs::read(bench.path().join(folder).join(file)).unwrap()).collect()
     };
-    let first = contents(folder);
+    let first = contents();
     let repeat: Vec<&str> = last.split(' ').skip(2).chain(["--trace"]).collect();
     assert_eq!(bench.run(&repeat).code, 0);
-    assert_eq!(contents(folder), first, "the repeating line repeats the run");
+    for ((file, before), after) in files.iter().zip(first).zip(contents()) {
+        assert!(before == after, "the repeating line does not repeat {file}");
+    }
 
     // The resolved scenario is a scenario, and means the same.
     std::fs::copy(bench.path().join(folder).join("scenario.json"), bench.path().join("small.json")).unwrap();
@@ -189,7 +213,11 @@ fn quiet_is_quiet_and_check_says_what_will_be() {
     assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "", ""));
     let check = bench.run(&["check", "small.json", "--seed", "4"]);
     assert_eq!((check.code, json(&check.stdout)["seed"].as_u64()), (0, Some(4)));
-    assert!(check.stderr.contains("5 nodes, 5 links, 1 broadcasts; a run takes about 6 messages"), "{}", check.stderr);
+    assert!(
+        check.stderr.contains("5 nodes, 5 links, 1 broadcasts; a run takes about 6 messages"),
+        "{}",
+        check.stderr
+    );
     std::fs::write(bench.path().join("checked.json"), &check.stdout).unwrap();
     assert_eq!(bench.run(&["run", "checked.json"]).code, 0, "what check prints is a scenario");
 }
@@ -224,13 +252,19 @@ fn data_is_looked_for_beside_the_scenario_then_where_one_says() {
     let bench = Bench::new();
     std::fs::create_dir_all(bench.path().join("data")).unwrap();
     std::fs::write(bench.path().join("data/two.edges"), "0 1\n").unwrap();
-    let topology = "topology={\"edge_list\": {\"file\": \"two.edges\", \"source\": \"two nodes from nowhere\"}}";
+    let topology =
+        "topology={\"edge_list\": {\"file\": \"two.edges\", \"source\": \"two nodes from nowhere\"}}";
     let missing = bench.run(&["run", "small.json", "--set", topology]);
     assert_eq!(missing.code, 65);
     assert!(missing.stderr.contains("two nodes from nowhere"), "{}", missing.stderr);
     assert_eq!(bench.run(&["run", "small.json", "--set", topology, "--data", "data"]).code, 0);
     let mut command: Command = cargo_bin_cmd!("rumormill");
-    command.current_dir(bench.path()).env("RUMORMILL_DATA", "data").args(["run", "small.json", "--set", topology]);
+    command.current_dir(bench.path()).env("RUMORMILL_DATA", "data").args([
+        "run",
+        "small.json",
+        "--set",
+        topology,
+    ]);
     command.assert().code(0);
     std::fs::copy(bench.path().join("data/two.edges"), bench.path().join("two.edges")).unwrap();
     assert_eq!(bench.run(&["run", "small.json", "--set", topology]).code, 0);
@@ -271,7 +305,9 @@ fn an_interrupted_run_writes_what_it_reached() {
     let folder = bench.path().join("output/small");
     let begun = || {
         std::fs::read_dir(&folder).is_ok_and(|mut entries| {
-            entries.any(|entry| entry.unwrap().path().join("trace.jsonl").metadata().is_ok_and(|file| file.len() > 0))
+            entries.any(|entry| {
+                entry.unwrap().path().join("trace.jsonl").metadata().is_ok_and(|file| file.len() > 0)
+            })
         })
     };
     while !begun() {

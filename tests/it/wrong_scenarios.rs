@@ -22,7 +22,8 @@ const RIGHT: &str = r#"{
 /// Runs the file `name` in `folder`; what the program says, and its exit code.
 fn run(folder: &Path, name: &str) -> (String, i32, String) {
     let mut command = cargo_bin_cmd!("rumormill");
-    let output = command.current_dir(folder).env_remove("RUMORMILL_DATA").args(["run", name]).output().unwrap();
+    let output =
+        command.current_dir(folder).env_remove("RUMORMILL_DATA").args(["run", name]).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("messages are UTF-8");
     (text(output.stderr), output.status.code().expect("an exit code"), text(output.stdout))
 }
@@ -45,11 +46,23 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("unknown step", "\"broadcast\": { \"from\"", "\"broadcats\": { \"from\""),
     ("unknown key in a step", "\"every\": \"1s\"", "\"evry\": \"1s\""),
     ("unknown expectation", "\"everyone_delivers\"", "\"everyone_is_happy\""),
-    ("two steps in one entry", "\"every\": \"1s\" }", "\"every\": \"1s\" }, \"snapshot\": { \"name\": \"x\" }"),
-    ("a step without settings", "{ \"broadcast\": { \"from\": 0, \"count\": 2, \"every\": \"1s\" } }", "\"broadcast\""),
+    (
+        "two steps in one entry",
+        "\"every\": \"1s\" }",
+        "\"every\": \"1s\" }, \"snapshot\": { \"name\": \"x\" }",
+    ),
+    (
+        "a step without settings",
+        "{ \"broadcast\": { \"from\": 0, \"count\": 2, \"every\": \"1s\" } }",
+        "\"broadcast\"",
+    ),
     ("text for a number", "\"nodes\": 5", "\"nodes\": \"five\""),
     ("a fraction for a number", "\"nodes\": 5", "\"nodes\": 5.5"),
-    ("a list for an object", "\"node\": { \"overlay\": \"static\", \"broadcast\": \"flood\" }", "\"node\": 3"),
+    (
+        "a list for an object",
+        "\"node\": { \"overlay\": \"static\", \"broadcast\": \"flood\" }",
+        "\"node\": 3",
+    ),
     ("a missing key", "  \"end\": \"10s\",\n", ""),
     ("a duplicate key", "\"seed\": 1,", "\"seed\": 1, \"seed\": 2,"),
     ("a duration without unit", "\"10ms\"", "\"10\""),
@@ -65,9 +78,21 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("no nodes", "\"nodes\": 5", "\"nodes\": 0"),
     ("too many nodes", "\"nodes\": 5", "\"nodes\": 4000000000"),
     ("too many links", "\"ring\": { \"nodes\": 5 }", "\"complete\": { \"nodes\": 1000000 }"),
-    ("a degree that cannot be", "\"ring\": { \"nodes\": 5 }", "\"random_regular\": { \"nodes\": 5, \"degree\": 3 }"),
-    ("a degree too high", "\"ring\": { \"nodes\": 5 }", "\"random_regular\": { \"nodes\": 5, \"degree\": 5 }"),
-    ("a probability above 1", "\"ring\": { \"nodes\": 5 }", "\"erdos_renyi\": { \"nodes\": 5, \"probability\": 1.5 }"),
+    (
+        "a degree that cannot be",
+        "\"ring\": { \"nodes\": 5 }",
+        "\"random_regular\": { \"nodes\": 5, \"degree\": 3 }",
+    ),
+    (
+        "a degree too high",
+        "\"ring\": { \"nodes\": 5 }",
+        "\"random_regular\": { \"nodes\": 5, \"degree\": 5 }",
+    ),
+    (
+        "a probability above 1",
+        "\"ring\": { \"nodes\": 5 }",
+        "\"erdos_renyi\": { \"nodes\": 5, \"probability\": 1.5 }",
+    ),
     ("a share above 1", "\"jitter\": \"none\"", "\"jitter\": { \"share\": 2 }"),
     ("a loss below 0", "\"kind\": \"stream\"", "\"kind\": { \"datagram\": { \"loss\": -0.1 } }"),
     ("a target that does not exist", "\"from\": 0", "\"from\": 5"),
@@ -77,16 +102,36 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("a last broadcast after the end", "\"count\": 2", "\"count\": 20"),
     ("too many broadcasts", "\"count\": 2, \"every\": \"1s\"", "\"count\": 4000000000"),
     ("min above max", "{ \"constant\": \"10ms\" }", "{ \"uniform\": { \"min\": \"2s\", \"max\": \"1s\" } }"),
-    ("an absurd sigma", "{ \"constant\": \"10ms\" }", "{ \"log_normal\": { \"median\": \"10ms\", \"sigma\": 30 } }"),
+    (
+        "an absurd sigma",
+        "{ \"constant\": \"10ms\" }",
+        "{ \"log_normal\": { \"median\": \"10ms\", \"sigma\": 30 } }",
+    ),
     ("a range without bounds", "\"everyone_delivers\"", "{ \"redundancy\": {} }"),
     ("a range upside down", "\"everyone_delivers\"", "{ \"messages\": { \"min\": 2, \"max\": 1 } }"),
-    ("a snapshot outside the folder", "\"broadcast\": { \"from\": 0, \"count\": 2, \"every\": \"1s\" }", "\"snapshot\": { \"name\": \"../x\" }"),
+    (
+        "a snapshot outside the folder",
+        "\"broadcast\": { \"from\": 0, \"count\": 2, \"every\": \"1s\" }",
+        "\"snapshot\": { \"name\": \"../x\" }",
+    ),
     ("a name twice", "\"seed\": 1,", "\"seed\": 1, \"names\": [\"A\", \"B\", \"A\"],"),
-    ("more names than nodes", "\"seed\": 1,", "\"seed\": 1, \"names\": [\"A\", \"B\", \"C\", \"D\", \"E\", \"F\"],"),
-    ("a missing data file", "\"ring\": { \"nodes\": 5 }", "\"edge_list\": { \"file\": \"no.edges\", \"source\": \"a list of mine\" }"),
+    (
+        "more names than nodes",
+        "\"seed\": 1,",
+        "\"seed\": 1, \"names\": [\"A\", \"B\", \"C\", \"D\", \"E\", \"F\"],",
+    ),
+    (
+        "a missing data file",
+        "\"ring\": { \"nodes\": 5 }",
+        "\"edge_list\": { \"file\": \"no.edges\", \"source\": \"a list of mine\" }",
+    ),
     ("a data file that is a folder", "\"ring\": { \"nodes\": 5 }", "\"edge_list\": { \"file\": \"folder\" }"),
     ("a data file that is wrong", "\"ring\": { \"nodes\": 5 }", "\"edge_list\": { \"file\": \"bad.edges\" }"),
-    ("several at once", "\"from\": 0, \"count\": 2, \"every\": \"1s\"", "\"from\": 7, \"count\": 2, \"every\": \"1h\""),
+    (
+        "several at once",
+        "\"from\": 0, \"count\": 2, \"every\": \"1s\"",
+        "\"from\": 7, \"count\": 2, \"every\": \"1h\"",
+    ),
 ];
 
 #[test]

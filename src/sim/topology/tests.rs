@@ -1,3 +1,5 @@
+//! What every generator promises, and how each bad parameter is refused.
+
 use super::*;
 use crate::graph::Graph;
 use crate::id::NodeId;
