@@ -1,7 +1,7 @@
 //! World 1: the simulator. One thread, one queue of events in a total order, one seed.
 //!
-//! The whole loop is [`Sim::step`]: take the earliest event, set the clock, call the node's handler. What the
-//! handler does goes through the [`SimTransport`](transport), which turns it into later events.
+//! The whole loop is `Sim::step`: take the earliest event, set the clock, call the node's handler. What the
+//! handler does goes through the `SimTransport`, which turns it into later events.
 
 mod data;
 mod digest;
