@@ -35,6 +35,7 @@ where
         Ok(arguments) => arguments,
         Err(error) => return usage(&error),
     };
+    progress::listen();
     let result = match arguments.command {
         SubCommand::Run(run) => run::run::<P>(&run),
         SubCommand::Check(check) => check::check::<P>(&check),
@@ -53,6 +54,9 @@ enum Failure {
     /// Output cannot be written.
     #[error("cannot write {what}: {error}")]
     Output { what: String, error: io::Error },
+    /// The person has pressed Ctrl-C before there was anything to keep.
+    #[error("interrupted")]
+    Interrupted,
     /// The program contradicts itself.
     #[error("{0}")]
     Internal(String),
@@ -77,6 +81,7 @@ impl Failure {
                 complain::say(&self.to_string());
                 74
             }
+            Failure::Interrupted => 130,
             Failure::Internal(_) => {
                 complain::say(&self.to_string());
                 70
@@ -94,8 +99,15 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(64)
 }
 
+/// A text without what could give orders to a terminal: titles and names of files may hold anything.
+fn harmless(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+}
+
 /// Prints a line, or several, on standard output.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::output("to standard output"))
+    writeln!(out, "{}", harmless(text))
+        .and_then(|()| out.flush())
+        .map_err(Failure::output("to standard output"))
 }

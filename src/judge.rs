@@ -7,6 +7,7 @@ pub use delivery::{Coverage, Miss, Reach};
 use crate::graph::Graph;
 use crate::observe::{Metrics, Spread};
 use crate::scenario::{Expectation, LatencyExpectation, Range};
+use crate::time::Time;
 use crate::units::{format_duration, grouped, human_duration};
 use crate::world::InFlight;
 use serde::Serialize;
@@ -39,12 +40,15 @@ pub struct Finding {
 }
 
 /// What became of all of them.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Judgement {
     /// The worst verdict of all findings.
     pub verdict: Verdict,
     /// One per expectation, in the order of the scenario; and what was wrong with the run as a whole.
     pub findings: Vec<Finding>,
+    /// How far every broadcast reached.
+    #[serde(skip)]
+    pub coverage: Coverage,
 }
 
 /// What a run left behind to be judged.
@@ -56,8 +60,26 @@ pub struct Evidence<'a> {
     pub graph: &'a Graph,
     /// What was still on its way.
     pub in_flight: InFlight,
+    /// When it ended.
+    pub end: Time,
+    /// What was done to the network.
+    pub course: Course,
+}
+
+/// What was done to a network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Course {
+    /// How many broadcasts nodes were asked for.
+    pub asked: u64,
     /// Whether the run went to its end; otherwise it was interrupted.
     pub complete: bool,
+}
+
+impl Evidence<'_> {
+    /// Whether what has not happened might yet have.
+    fn is_unfinished(&self) -> bool {
+        self.in_flight.messages > 0 || !self.course.complete
+    }
 }
 
 impl Verdict {
@@ -93,43 +115,62 @@ pub fn judge(expectations: &[Expectation], evidence: Evidence<'_>) -> Judgement 
             Finding { expectation: describe(expectation), verdict, evidence }
         })
         .collect();
-    findings.extend(whole_run(expectations, evidence));
+    findings.extend(whole_run(expectations, evidence, &coverage));
     let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Vacuous);
-    Judgement { verdict, findings }
+    Judgement { verdict, findings, coverage }
 }
 
 /// What is wrong with the run itself, whatever was expected.
-fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>) -> Vec<Finding> {
-    let finding = |name: &str, verdict, evidence| Finding { expectation: name.into(), verdict, evidence };
-    let mut findings = Vec::new();
-    if expectations.is_empty() {
-        findings.push(finding("expectations", Verdict::Vacuous, "the scenario expects nothing".into()));
-    }
-    if evidence.metrics.spreads().is_empty() {
-        findings.push(finding("broadcasts", Verdict::Vacuous, "nothing was broadcast".into()));
-    }
-    if !evidence.complete {
-        findings.push(finding("end", Verdict::Unknown, "the run was interrupted".into()));
-    }
-    if evidence.in_flight.messages > 0 {
-        let InFlight { messages, payloads } = evidence.in_flight;
-        let text = format!(
-            "{messages} messages were still on their way ({payloads} with a broadcast); let the run end later"
-        );
-        findings.push(finding("quiet at the end", Verdict::Unknown, text));
-    }
-    findings
+fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Coverage) -> Vec<Finding> {
+    let Course { asked, complete } = evidence.course;
+    let published = evidence.metrics.spreads().len() as u64;
+    let InFlight { payloads, .. } = evidence.in_flight;
+    let reasons = [
+        (
+            expectations.is_empty(),
+            Verdict::Vacuous,
+            "expectations",
+            "the scenario expects nothing".to_owned(),
+        ),
+        (published == 0, Verdict::Vacuous, "broadcasts", "nothing was broadcast".to_owned()),
+        (
+            published > 0 && complete && published < asked,
+            Verdict::Vacuous,
+            "broadcasts",
+            format!("only {} of {} that were asked for were published", grouped(published), grouped(asked)),
+        ),
+        (
+            published > 0 && coverage.reaches.iter().all(|reach| reach.others() == 0),
+            Verdict::Vacuous,
+            "receivers",
+            "nobody else was there to be reached".to_owned(),
+        ),
+        (!complete, Verdict::Unknown, "end", "the run was interrupted".to_owned()),
+        (
+            payloads > 0,
+            Verdict::Unknown,
+            "quiet at the end",
+            format!(
+                "{} copies of broadcasts were still on their way; let the run end later",
+                grouped(payloads)
+            ),
+        ),
+    ];
+    let finding = |(_, verdict, expectation, evidence): (bool, Verdict, &str, String)| Finding {
+        expectation: expectation.into(),
+        verdict,
+        evidence,
+    };
+    reasons.into_iter().filter(|reason| reason.0).map(finding).collect()
 }
 
 fn examine(expectation: &Expectation, evidence: Evidence<'_>, coverage: &Coverage) -> (Verdict, String) {
     match expectation {
-        Expectation::EveryoneDelivers => {
-            coverage.judge(evidence.in_flight.messages > 0 || !evidence.complete)
-        }
+        Expectation::EveryoneDelivers => coverage.judge(evidence.is_unfinished()),
         Expectation::Connected => connected(evidence.graph),
-        Expectation::Redundancy(range) => redundancy(range, evidence.metrics.spreads()),
-        Expectation::Latency(expected) => latency(expected, evidence.metrics.spreads(), coverage),
-        Expectation::Messages(range) => messages(range, evidence.metrics.spreads()),
+        Expectation::Redundancy(range) => redundancy(range, evidence),
+        Expectation::Latency(expected) => latency(expected, evidence, coverage),
+        Expectation::Messages(range) => messages(range, evidence),
     }
 }
 
@@ -139,7 +180,8 @@ fn describe(expectation: &Expectation) -> String {
         Expectation::Connected => "connected".into(),
         Expectation::Redundancy(range) => format!("redundancy {}", bounds(range)),
         Expectation::Latency(LatencyExpectation { share, max }) => {
-            format!("latency to {} % at most {}", share * 100.0, format_duration(*max))
+            // Ten decimals of a percent are what a share can mean; the rest is rounding.
+            format!("latency to {} % at most {}", (share * 1e12).round() / 1e10, format_duration(*max))
         }
         Expectation::Messages(range) => format!("messages {}", bounds(range)),
     }
@@ -171,55 +213,80 @@ fn connected(graph: &Graph) -> (Verdict, String) {
     }
 }
 
-fn redundancy(range: &Range<f64>, spreads: &[Spread]) -> (Verdict, String) {
-    let all: Vec<f64> = spreads.iter().filter_map(Spread::redundancy).collect();
-    if all.is_empty() {
-        return (Verdict::Vacuous, "no broadcast reached anybody else".into());
+/// Why the payload messages of a run say nothing, if they do not.
+fn uncounted(spreads: &[Spread]) -> Option<(Verdict, String)> {
+    if spreads.iter().all(|spread| spread.receivers() < 2) {
+        return Some((Verdict::Vacuous, "no broadcast reached anybody else".into()));
     }
     if spreads.iter().all(|spread| spread.payload_messages == 0) {
-        return (Verdict::Vacuous, "the protocol does not say which messages carry a broadcast".into());
+        return Some((Verdict::Vacuous, "the protocol does not say which messages carry a broadcast".into()));
     }
-    let mean = all.iter().sum::<f64>() / all.len() as f64;
-    (held(range.contains(mean)), format!("the mean is {mean:.4}"))
+    None
 }
 
-fn messages(range: &Range<u64>, spreads: &[Spread]) -> (Verdict, String) {
-    let Some(first) = spreads.first() else { return (Verdict::Vacuous, "nothing was broadcast".into()) };
-    let (least, most) =
-        spreads.iter().fold((first.payload_messages, first.payload_messages), |(least, most), spread| {
-            (least.min(spread.payload_messages), most.max(spread.payload_messages))
-        });
-    if let Some((number, spread)) =
-        spreads.iter().enumerate().find(|(_, spread)| !range.contains(spread.payload_messages))
-    {
-        return (
-            Verdict::Fail,
-            format!("broadcast {number} took {} payload messages", grouped(spread.payload_messages)),
-        );
+fn redundancy(range: &Range<f64>, evidence: Evidence<'_>) -> (Verdict, String) {
+    let spreads = evidence.metrics.spreads();
+    if let Some(nothing) = uncounted(spreads) {
+        return nothing;
     }
+    let all: Vec<f64> = spreads.iter().filter_map(Spread::redundancy).collect();
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    let verdict = match range.contains(mean) {
+        false if evidence.is_unfinished() => Verdict::Unknown,
+        holds => held(holds),
+    };
+    (verdict, format!("the mean is {mean:.4}"))
+}
+
+fn messages(range: &Range<u64>, evidence: Evidence<'_>) -> (Verdict, String) {
+    let spreads = evidence.metrics.spreads();
+    if let Some(nothing) = uncounted(spreads) {
+        return nothing;
+    }
+    let counts = || spreads.iter().map(|spread| spread.payload_messages);
+    if let Some((number, count)) = counts().enumerate().find(|&(_, count)| !range.contains(count)) {
+        let more_may_come = evidence.is_unfinished() && range.min.is_some_and(|min| count < min);
+        let verdict = if more_may_come { Verdict::Unknown } else { Verdict::Fail };
+        return (verdict, format!("broadcast {number} took {} payload messages", grouped(count)));
+    }
+    let (least, most) = (counts().min().unwrap_or(0), counts().max().unwrap_or(0));
     (Verdict::Pass, format!("{} to {} payload messages a broadcast", grouped(least), grouped(most)))
 }
 
-fn latency(expected: &LatencyExpectation, spreads: &[Spread], coverage: &Coverage) -> (Verdict, String) {
+fn latency(expected: &LatencyExpectation, evidence: Evidence<'_>, coverage: &Coverage) -> (Verdict, String) {
     let mut worst: Option<(usize, Duration)> = None;
+    let mut undecided = None;
+    let spreads = evidence.metrics.spreads();
     for (number, (spread, reach)) in spreads.iter().zip(&coverage.reaches).enumerate() {
-        let wanted = (reach.possible as f64 * expected.share).ceil() as usize;
-        match spread.time_to(wanted) {
-            None if wanted == 0 => {}
-            None => return (Verdict::Fail, format!("broadcast {number} never reached so many nodes")),
+        if reach.others() == 0 {
+            continue;
+        }
+        match spread.time_to(reach.share(expected.share)) {
             Some(time) if worst.is_none_or(|(_, slowest)| time > slowest) => worst = Some((number, time)),
             Some(_) => {}
+            None if evidence.is_unfinished() && evidence.end.since(spread.published) <= expected.max => {
+                undecided.get_or_insert(number);
+            }
+            None => return (Verdict::Fail, format!("broadcast {number} never reached so many nodes")),
         }
     }
-    match worst {
-        None => (Verdict::Vacuous, "no broadcast could reach anybody".into()),
-        Some((number, time)) => (
-            held(time <= expected.max),
-            format!("the slowest, broadcast {number}, took {}", human_duration(time)),
-        ),
+    match (worst, undecided) {
+        (Some((number, time)), _) if time > expected.max => {
+            (Verdict::Fail, format!("broadcast {number} took {}", human_duration(time)))
+        }
+        (_, Some(number)) => {
+            (Verdict::Unknown, format!("broadcast {number} had not reached so many nodes yet"))
+        }
+        (Some((number, time)), None) => {
+            (Verdict::Pass, format!("the slowest, broadcast {number}, took {}", human_duration(time)))
+        }
+        (None, None) => (Verdict::Vacuous, "no broadcast could reach anybody".into()),
     }
 }
 
 fn held(holds: bool) -> Verdict {
     if holds { Verdict::Pass } else { Verdict::Fail }
 }
+
+#[cfg(test)]
+mod tests;

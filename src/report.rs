@@ -5,7 +5,7 @@ mod predict;
 mod results;
 mod summary;
 
-pub use export::{to_dot, to_graphml};
+pub use export::Export;
 pub use predict::Prediction;
 pub use results::Results;
 pub use summary::{BroadcastSummary, MeanAndMost, Summary, TimeTo};

@@ -135,14 +135,17 @@ impl fmt::Display for Problems {
     }
 }
 
+/// No scenario needs more bytes.
+const LARGEST_SCENARIO: u64 = 64 << 20;
+
 impl Source {
     /// Reads a scenario file.
     ///
     /// # Errors
     /// If it cannot be read or is not UTF-8.
     pub fn read(path: &Path) -> Result<Source, ScenarioError> {
-        let bytes =
-            std::fs::read(path).map_err(|error| ScenarioError::Unreadable { path: path.into(), error })?;
+        let bytes = data::read_file(path, LARGEST_SCENARIO)
+            .map_err(|error| ScenarioError::Unreadable { path: path.into(), error })?;
         let text = String::from_utf8(bytes).map_err(|error| ScenarioError::NotText {
             path: path.into(),
             offset: error.utf8_error().valid_up_to(),

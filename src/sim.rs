@@ -144,20 +144,19 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
             observer,
         };
         let mut sim = Sim { config: config.node, nodes: Vec::with_capacity(nodes), core };
-        config.graph.node_ids().for_each(|_| sim.start_node());
+        // Everybody is there before anybody starts: a node may open links to all others as it starts.
+        config.graph.node_ids().for_each(|_| sim.core.add_node());
+        config.graph.node_ids().for_each(|node| sim.start(node));
         config.graph.edges().for_each(|(a, b)| sim.link(a, b));
         sim
     }
 
-    fn start_node(&mut self) {
-        let id = NodeId::at(self.nodes.len());
-        self.core.rngs.push(None);
-        self.core.counters.push(Counters::default());
-        self.core.sessions.add_node();
+    fn start(&mut self, id: NodeId) {
         self.core.note(digest::STARTED, id, id, 0);
         self.core.tell(Observation::Started { node: id });
         let node = P::start(&self.config, &mut SimTransport { core: &mut self.core, me: id });
         self.nodes.push(node);
+        self.tell_of_closed_links(id);
     }
 
     /// Brings a link up at both ends, at once.
@@ -245,13 +244,24 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
 
     /// Lets a node handle something, and then tells it of the links that it closed meanwhile.
     fn handle(&mut self, id: NodeId, handler: impl FnOnce(&mut P, &mut SimTransport<'_, P, O>)) {
+        self.call(id, handler);
+        self.tell_of_closed_links(id);
+    }
+
+    /// Before anything else can bring them up again. In a loop, not by recursion: a hub may close a million at once.
+    fn tell_of_closed_links(&mut self, id: NodeId) {
+        while let Some(peer) = self.core.closed_by_handler.pop_front() {
+            self.core.note(digest::LINK_DOWN, id, peer, 0);
+            self.core.tell(Observation::LinkDown { node: id, peer });
+            self.call(id, |state, net| state.on_link_down(net, peer));
+        }
+    }
+
+    fn call(&mut self, id: NodeId, handler: impl FnOnce(&mut P, &mut SimTransport<'_, P, O>)) {
         let node = &mut self.nodes[id.index()];
         handler(node, &mut SimTransport { core: &mut self.core, me: id });
         if cfg!(debug_assertions) {
             node.check_invariants();
-        }
-        while let Some(peer) = self.core.closed_by_handler.pop_front() {
-            self.link_down(id, peer);
         }
     }
 
@@ -290,6 +300,12 @@ impl<P: Protocol, O> Sim<P, O> {
 }
 
 impl<P: Protocol, O: Observer> Core<P, O> {
+    fn add_node(&mut self) {
+        self.rngs.push(None);
+        self.counters.push(Counters::default());
+        self.sessions.add_node();
+    }
+
     fn tell(&mut self, event: Observation<'_>) {
         self.observer.observe(self.now, event);
     }
@@ -301,7 +317,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     fn parcel(&self, from: NodeId, to: NodeId, message: &P::Message) -> Parcel {
         let payload = message.payload();
         let content = payload.map_or(0, |payload| self.broadcasts.get(payload).wire_bytes());
-        let header = postcard::experimental::serialized_size(message).unwrap_or(0) as u32;
+        let header =
+            postcard::experimental::serialized_size(message).expect("messages can be encoded") as u32;
         Parcel { from, to, kind: message.kind(), payload, bytes: header.saturating_add(content) }
     }
 
@@ -323,7 +340,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         self.in_flight.messages -= 1;
         self.in_flight.payloads -= u64::from(parcel.payload.is_some());
         let content = parcel.payload.map_or(0, |payload| digest::content(self.broadcasts.get(payload)));
-        self.note(digest::kind(parcel.kind), from, to, content);
+        self.note(digest::kind(parcel.kind), from, to, content ^ u64::from(parcel.bytes));
         parcel
     }
 
@@ -364,10 +381,6 @@ impl<P: Protocol, O: Observer> World for Sim<P, O> {
             }
         }
         false
-    }
-
-    fn next_event(&self) -> Option<Time> {
-        self.core.queue.next_time()
     }
 
     fn events(&self) -> u64 {

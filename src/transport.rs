@@ -14,7 +14,9 @@
 //! 7. [`notify`](Transport::notify) and [`publish`](Transport::publish) tell observers and the application; an
 //!    observer cannot influence a run.
 //!
-//! `tests/it/contract.rs` holds a test for each clause, which runs against every implementation.
+//! `tests/it/contract.rs` holds tests for the clauses, which run against every implementation: the simulator with each
+//! kind of link, and [`Outbox`] under a world of a few lines (clauses 3 and 7 are about a world's own doings and are
+//! tested on the simulator).
 
 mod outbox;
 

@@ -105,6 +105,11 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
+/// A count with its thousands apart.
+pub fn counted(number: usize) -> String {
+    grouped(number as u64)
+}
+
 /// A duration with about three digits that count: `81.3 ms`.
 pub fn human_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos() as f64;
@@ -114,7 +119,9 @@ pub fn human_duration(duration: Duration) -> String {
         1_000..1_000_000 => (nanos / 1e3, "µs"),
         1_000_000..1_000_000_000 => (nanos / 1e6, "ms"),
         1_000_000_000..120_000_000_000 => (nanos / 1e9, "s"),
-        _ => (nanos / 60e9, "min"),
+        120_000_000_000..7_200_000_000_000 => (nanos / 60e9, "min"),
+        7_200_000_000_000..172_800_000_000_000 => (nanos / 3_600e9, "h"),
+        _ => (nanos / 86_400e9, "d"),
     };
     let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
     format!("{value:.digits$} {unit}")

@@ -24,9 +24,6 @@ pub trait World {
     /// Whether `until` was reached.
     fn advance(&mut self, until: Time, most: u64) -> bool;
 
-    /// When something will happen next, unless nothing will.
-    fn next_event(&self) -> Option<Time>;
-
     /// How many events have happened.
     fn events(&self) -> u64;
 

@@ -52,7 +52,7 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     pub(super) scenario: ScenarioArguments,
     /// The folder for results; they go to DIR/<scenario>/seed-<seed>/
-    #[arg(long, value_name = "DIR", default_value = "output")]
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_OUT)]
     pub(super) out: PathBuf,
     /// Write trace.jsonl: everything that happens, one JSON object a line
     #[arg(long)]
@@ -75,7 +75,7 @@ pub(super) struct DrawArguments {
     pub(super) scenario: ScenarioArguments,
     /// The picture to write: a .png or .svg file
     #[arg(long, value_name = "FILE", default_value = "topology.png")]
-    pub(super) out: PathBuf,
+    pub(super) out: PictureFile,
 }
 
 #[derive(Clone, Copy)]
@@ -115,18 +115,31 @@ impl ScenarioArguments {
             source.name = format!("{} with {path}={value}", source.name);
         }
         if let Some(seed) = self.seed {
-            let number = seed.number()?;
-            source.set("seed", &number.to_string()).expect("every object can have a seed");
+            // What has no place for a seed is no scenario; parsing it tells why.
+            let _ = source.set("seed", &seed.number().to_string());
         }
-        Scenario::parse(&source, &self.data_folders())
+        let mut scenario: Scenario<C> = Scenario::parse(&source, &self.data_folders())?;
+        if scenario.file.title.is_empty() {
+            scenario.file.title = self.name();
+        }
+        Ok(scenario)
     }
 
-    /// The arguments that make the same scenario again, its seed apart, as a shell takes them.
-    pub(super) fn repeat(&self) -> String {
+    /// The command that runs the same scenario again, as a shell takes it.
+    pub(super) fn repeat(&self, seed: u64) -> String {
+        let folders = std::env::var_os("RUMORMILL_DATA").map_or(String::new(), |folders| {
+            format!("RUMORMILL_DATA={} ", quoted(&folders.to_string_lossy()))
+        });
+        let program = std::env::args_os().next().map(PathBuf::from);
+        let program = program.as_deref().and_then(Path::file_name).unwrap_or("rumormill".as_ref());
+        let (program, file) = (program.to_string_lossy(), self.file.to_string_lossy());
+        // A file whose name begins with a dash would be taken for a flag.
+        let file = if file.starts_with('-') { format!("./{file}") } else { file.into_owned() };
         let data = self.data.iter().map(|folder| format!(" --data {}", quoted(&folder.to_string_lossy())));
         let set =
             self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
-        format!("{}{}", quoted(&self.file.to_string_lossy()), data.chain(set).collect::<String>())
+        let changes: String = data.chain(set).collect();
+        format!("{folders}{} run {}{changes} --seed {seed}", quoted(&program), quoted(&file))
     }
 
     /// Beside the scenario, then where the command line says, then where the environment says.
@@ -145,18 +158,54 @@ impl ScenarioArguments {
 
 impl Seed {
     /// The number; a random one is drawn here and told, so that the run can be repeated whatever happens.
-    fn number(self) -> Result<u64, ScenarioError> {
+    ///
+    /// # Panics
+    /// If the system has no random numbers.
+    fn number(self) -> u64 {
         match self {
-            Seed::Number(number) => Ok(number),
+            Seed::Number(number) => number,
             Seed::Random => {
-                let number =
-                    u64::from(SysRng.try_next_u32().map_err(|error| ScenarioError::NoSuchPlace {
-                        path: "seed".into(),
-                        reason: format!("the system has no random numbers: {error}"),
-                    })?);
+                let number = SysRng.try_next_u32().expect("the system has random numbers");
                 super::complain::say(&format!("seed: {number}"));
-                Ok(number)
+                number.into()
             }
+        }
+    }
+}
+
+impl RunArguments {
+    /// The command that makes the same results again.
+    pub(super) fn repeat(&self, seed: u64) -> String {
+        let out = match self.out == Path::new(DEFAULT_OUT) {
+            true => String::new(),
+            false => format!(" --out {}", quoted(&self.out.to_string_lossy())),
+        };
+        let trace = if self.trace { " --trace" } else { "" };
+        format!("{}{out}{trace}", self.scenario.repeat(seed))
+    }
+}
+
+/// Where results go unless one says otherwise.
+const DEFAULT_OUT: &str = "output";
+
+/// Which picture a file is to hold.
+#[cfg(feature = "draw")]
+#[derive(Clone)]
+pub(super) enum PictureFile {
+    Png(PathBuf),
+    Svg(PathBuf),
+}
+
+#[cfg(feature = "draw")]
+impl std::str::FromStr for PictureFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PictureFile, String> {
+        let path = PathBuf::from(text);
+        match path.extension().map(|extension| extension.to_ascii_lowercase()) {
+            Some(extension) if extension == "png" => Ok(PictureFile::Png(path)),
+            Some(extension) if extension == "svg" => Ok(PictureFile::Svg(path)),
+            _ => Err("a picture is a .png or a .svg file".into()),
         }
     }
 }

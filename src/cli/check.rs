@@ -5,7 +5,7 @@ use super::{Failure, files, print};
 use crate::protocol::Protocol;
 use crate::report::Prediction;
 use crate::scenario::Scenario;
-use crate::units::{grouped, human_bytes};
+use crate::units::{counted, grouped, human_bytes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,12 +22,12 @@ where
 
 fn prediction<P: Protocol>(scenario: &Scenario<P::Config>) -> String {
     let Prediction { broadcasts, messages, memory } = Prediction::of::<P>(scenario);
-    let messages =
+    let events =
         messages.map_or("an unknown number of".into(), |messages| format!("about {}", grouped(messages)));
     format!(
-        "the scenario is right: {} nodes, {} links, {} broadcasts; a run takes {messages} messages and about {} of memory",
-        grouped(scenario.graph.nodes() as u64),
-        grouped(scenario.graph.edge_count() as u64),
+        "the scenario is right. Nodes: {}, links: {}, broadcasts: {}. A run takes {events} events and about {} of memory.",
+        counted(scenario.graph.nodes()),
+        counted(scenario.graph.edge_count()),
         grouped(broadcasts),
         human_bytes(memory as f64),
     )

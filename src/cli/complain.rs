@@ -10,7 +10,7 @@ const MOST_SHOWN: usize = 10;
 /// A line on standard error.
 pub(super) fn say(text: &str) {
     // There is nobody left to tell if this fails.
-    let _ = writeln!(io::stderr(), "rumormill: {text}");
+    let _ = writeln!(io::stderr(), "rumormill: {}", super::harmless(text));
 }
 
 /// Tells what is wrong with a scenario.

@@ -3,11 +3,11 @@
 #[cfg(feature = "draw")]
 use crate::draw::{Layout, TopologyPicture};
 use crate::graph::Graph;
-use crate::id::NodeId;
-use crate::report::{Results, to_dot, to_graphml};
+use crate::report::{Export, Results};
 use crate::scenario::Scenario;
 use serde::Serialize;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 
 /// Any of our values as JSON for people.
 pub(super) fn json(value: &impl Serialize) -> String {
@@ -27,9 +27,11 @@ pub(super) struct View<'a, C> {
 impl<C> View<'_, C> {
     /// Writes it under a name: DOT, GraphML and, with feature `draw`, pictures.
     pub(super) fn write(&self, results: &Results, name: &str) -> io::Result<()> {
-        let node_name = |node| self.scenario.name_of(NodeId(node));
-        results.write(&format!("{name}.dot"), to_dot(self.graph, node_name, self.hops))?;
-        results.write(&format!("{name}.graphml"), to_graphml(self.graph, node_name, self.hops))?;
+        let name_of = |node| self.scenario.name_of(node);
+        let export = Export { graph: self.graph, name: &name_of, hops: self.hops };
+        let file = |ending| File::create(results.path(&format!("{name}.{ending}"))).map(BufWriter::new);
+        export.dot(file("dot")?)?;
+        export.graphml(file("graphml")?)?;
         #[cfg(feature = "draw")]
         {
             let layout = self.layout();

@@ -1,6 +1,7 @@
 //! `--check-determinism`: two runs of one scenario side by side, event by event.
 
 use super::Failure;
+use super::progress::interrupted;
 use crate::network::Network;
 use crate::protocol::Protocol;
 use crate::scenario::{Playback, Progress, Scenario};
@@ -10,7 +11,7 @@ use crate::world::World;
 /// Runs the scenario twice in lockstep; how many events it had.
 ///
 /// # Errors
-/// [`Failure::Internal`] at the first event in which the two differ.
+/// [`Failure::Internal`] at the first event in which the two differ; [`Failure::Interrupted`] after Ctrl-C.
 pub(super) fn lockstep<P: Protocol>(scenario: &Scenario<P::Config>) -> Result<u64, Failure> {
     let fresh = || {
         let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, ());
@@ -31,6 +32,9 @@ pub(super) fn lockstep<P: Protocol>(scenario: &Scenario<P::Config>) -> Result<u6
         }
         if progress == Progress::Ended {
             return Ok(network.world().events());
+        }
+        if interrupted() {
+            return Err(Failure::Interrupted);
         }
     }
 }

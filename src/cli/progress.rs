@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 #[expect(
     clippy::disallowed_types,
-    reason = "a progress bar is about the wall clock; no simulation reads it"
+    reason = "a person's time is that of the wall clock; no simulation reads it"
 )]
 use std::time::Instant;
 
@@ -15,36 +15,52 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
+/// Begins to listen to Ctrl-C: a first one ends the run with what was reached.
+pub(super) fn listen() {
+    // A second handler in one process (a test) is refused, and the first one serves it as well.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            // The second one means it.
+            std::process::exit(130);
+        }
+    });
+}
+
 /// Whether the person has pressed Ctrl-C.
 pub(super) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// A progress bar on a terminal's standard error, with the expected time to the end.
-pub(super) struct Progress {
+/// Measures a run, and shows on a terminal's standard error how far it is and how long it will take.
+pub(super) struct Clock {
     #[expect(clippy::disallowed_types, reason = "as above")]
     started: Instant,
+    /// How long the simulation itself took so far.
+    took: Duration,
     end: Time,
+    quiet: bool,
     bar: Option<ProgressBar>,
 }
 
-impl Progress {
-    /// Begins to measure, and to listen to Ctrl-C: a first one ends the run with what was reached.
+impl Clock {
+    /// Begins to measure a run that ends at `end`.
     #[expect(clippy::disallowed_types, reason = "as above")]
-    pub(super) fn start(end: Time) -> Progress {
-        // A second handler in one process (a test) is refused, and the first one serves it as well.
-        let _ = ctrlc::set_handler(|| {
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                // The second one means it.
-                std::process::exit(130);
-            }
-        });
-        Progress { started: Instant::now(), end, bar: None }
+    pub(super) fn start(end: Time, quiet: bool) -> Clock {
+        Clock { started: Instant::now(), took: Duration::ZERO, end, quiet, bar: None }
+    }
+
+    /// Does a part of the run, and adds up how long that takes.
+    #[expect(clippy::disallowed_types, reason = "as above")]
+    pub(super) fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let began = Instant::now();
+        let result = work();
+        self.took += began.elapsed();
+        result
     }
 
     /// Shows how far the run is.
     pub(super) fn show(&mut self, now: Time) {
-        if self.started.elapsed() < PATIENCE {
+        if self.quiet || self.started.elapsed() < PATIENCE {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
@@ -58,11 +74,11 @@ impl Progress {
         bar.set_position(now.nanos());
     }
 
-    /// Clears the bar; how long it all took.
+    /// Clears what is shown; how long the simulation itself took.
     pub(super) fn finish(self) -> Duration {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();
         }
-        self.started.elapsed()
+        self.took
     }
 }

@@ -3,8 +3,9 @@
 use super::arguments::RunArguments;
 use super::files::{self, View};
 use super::lockstep::lockstep;
-use super::progress::{Progress as ProgressBar, interrupted};
+use super::progress::{Clock, interrupted};
 use super::{Failure, print};
+use crate::judge::Course;
 use crate::network::Network;
 use crate::observe::{Metrics, Trace};
 use crate::protocol::Protocol;
@@ -12,7 +13,6 @@ use crate::report::{Results, Summary};
 use crate::scenario::{Playback, Progress, Scenario};
 use crate::sim::Sim;
 use crate::units::grouped;
-use crate::world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -46,11 +46,8 @@ where
     P: Protocol,
     P::Config: Serialize + DeserializeOwned + Default,
 {
-    let mut scenario: Scenario<P::Config> = arguments.scenario.load()?;
+    let scenario: Scenario<P::Config> = arguments.scenario.load()?;
     let name = arguments.scenario.name();
-    if scenario.file.title.is_empty() {
-        scenario.file.title.clone_from(&name);
-    }
     let seed = scenario.file.seed;
     if arguments.check_determinism {
         let agreed = lockstep::<P>(&scenario)?;
@@ -70,11 +67,10 @@ where
     };
 
     let network = Network::observed(scenario.sim_config::<P>(), seed, (Metrics::default(), trace));
-    let (network, took) = play(network, &scenario, &results).map_err(unwritten())?;
-    let complete = network.now() >= scenario.end;
-    let repeat = format!("rumormill run {} --seed {seed}", arguments.scenario.repeat());
+    let clock = Clock::start(scenario.end, arguments.quiet);
+    let Played { network, course, took } = play(network, &scenario, &results, clock).map_err(unwritten())?;
     let metrics = &network.observer().0;
-    let summary = Summary::of(&scenario, &network, metrics, network.digest(), complete, repeat);
+    let summary = Summary::of(&scenario, &network, metrics, course, arguments.repeat(seed));
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
     let view = View {
         scenario: &scenario,
@@ -86,7 +82,8 @@ where
     if let Some(trace) = network.into_observer().1 {
         trace.finish().map_err(unwritten())?;
     }
-    results.finish().map_err(unwritten())?;
+    let place = if course.complete { place.clone() } else { place.with_extension("interrupted") };
+    results.finish(&place).map_err(unwritten())?;
 
     let seconds = took.as_secs_f64();
     let speed = Speed { seconds, events_per_second: summary.events as f64 / seconds.max(1e-9) };
@@ -101,22 +98,29 @@ where
             "{summary}\n  speed        {seconds:.3} s, {rate} events a second\n  results      {results}/\n\nrepeat: {repeat}"
         ))?;
     }
-    Ok(if complete { summary.verdict().exit_code() } else { 130 })
+    Ok(if course.complete { summary.verdict().exit_code() } else { 130 })
 }
 
-/// Plays the scenario to its end, or until Ctrl-C; how long that took.
+/// A scenario that was played.
+struct Played<P: Protocol> {
+    network: Network<Simulated<P>>,
+    course: Course,
+    took: Duration,
+}
+
+/// Plays the scenario to its end, or until Ctrl-C.
 fn play<P: Protocol>(
     network: Network<Simulated<P>>,
     scenario: &Scenario<P::Config>,
     results: &Results,
-) -> std::io::Result<(Network<Simulated<P>>, Duration)> {
-    let mut bar = ProgressBar::start(scenario.end);
+    mut clock: Clock,
+) -> std::io::Result<Played<P>> {
     let mut playback = Playback::new(network, scenario);
-    loop {
-        match playback.advance(SLICE) {
-            Progress::Ended => break,
-            Progress::Going if interrupted() => break,
-            Progress::Going => bar.show(playback.network().world().now()),
+    let complete = loop {
+        match clock.time(|| playback.advance(SLICE)) {
+            Progress::Ended => break true,
+            Progress::Going if interrupted() => break false,
+            Progress::Going => clock.show(playback.network().now()),
             Progress::Snapshot(name) => {
                 let network = playback.network();
                 let view = View {
@@ -128,6 +132,7 @@ fn play<P: Protocol>(
                 view.write(results, &name)?;
             }
         }
-    }
-    Ok((playback.into_network(), bar.finish()))
+    };
+    let course = Course { asked: playback.broadcasts_asked(), complete };
+    Ok(Played { network: playback.into_network(), course, took: clock.finish() })
 }

@@ -4,7 +4,7 @@ use super::Verdict;
 use crate::id::NodeId;
 use crate::observe::{Metrics, Spread};
 use crate::time::Time;
-use crate::units::grouped;
+use crate::units::counted;
 use serde::Serialize;
 
 /// How far every broadcast reached, and what was missed.
@@ -43,9 +43,10 @@ pub struct Miss {
 impl Coverage {
     /// Looks at every node and every broadcast.
     pub fn of(metrics: &Metrics) -> Coverage {
+        let ever_linked = metrics.ever_linked();
         let mut coverage = Coverage { reaches: Vec::new(), first_miss: None, first_repeat: None };
         for (number, spread) in metrics.spreads().iter().enumerate() {
-            let (reach, missed) = reach(metrics, spread);
+            let (reach, missed) = reach(metrics, spread, &ever_linked);
             coverage.reaches.push(reach);
             if let (None, Some(node)) = (coverage.first_miss, missed) {
                 coverage.first_miss = Some(Miss { broadcast: number, published: spread.published, node });
@@ -78,35 +79,44 @@ impl Coverage {
         }
         let impossible = match entitled - possible {
             0 => String::new(),
-            others => format!("; {} more were impossible: never in the origin's component", group(others)),
+            others => format!("; {} more were impossible: never in the origin's component", counted(others)),
         };
         let Some(miss) = self.first_miss else {
-            // The origin itself is always entitled: what counts is whether there was anybody else.
-            if possible == self.reaches.len() {
-                return (Verdict::Vacuous, format!("nobody else was there to be reached{impossible}"));
-            }
             return (
                 Verdict::Pass,
-                format!("{} of {} deliveries{impossible}", group(delivered), group(possible)),
+                format!("{} of {} deliveries{impossible}", counted(delivered), counted(possible)),
             );
         };
         let Miss { broadcast, published, node } = miss;
         let text = format!(
             "{} of {} deliveries are missing, the first at node {}: broadcast {broadcast} of {published}{impossible}",
-            group(possible - delivered),
-            group(possible),
+            counted(possible - delivered),
+            counted(possible),
             node.0
         );
         (if unfinished { Verdict::Unknown } else { Verdict::Fail }, text)
     }
 }
 
-fn reach(metrics: &Metrics, spread: &Spread) -> (Reach, Option<NodeId>) {
+impl Reach {
+    /// How many could be reached, the origin apart.
+    pub fn others(&self) -> usize {
+        self.possible.saturating_sub(1)
+    }
+
+    /// How many receivers are a share of those that could be reached, the origin always being one more.
+    pub fn share(&self, share: f64) -> usize {
+        // 0.07 of 100 is 7, and not the 8 that the next number above 7 rounds up to.
+        1 + (self.others() as f64 * share - 1e-9).ceil().max(1.0) as usize
+    }
+}
+
+fn reach(metrics: &Metrics, spread: &Spread, ever_linked: &[u32]) -> (Reach, Option<NodeId>) {
     let mut reach = Reach::default();
     let mut missed = None;
     for node in metrics.nodes().filter(|&node| metrics.is_entitled(spread, node)) {
         reach.entitled += 1;
-        if metrics.is_possible(spread, node) {
+        if ever_linked[node.index()] == ever_linked[spread.origin.index()] {
             reach.possible += 1;
             reach.delivered += usize::from(spread.reached(node));
             if !spread.reached(node) {
@@ -115,8 +125,4 @@ fn reach(metrics: &Metrics, spread: &Spread) -> (Reach, Option<NodeId>) {
         }
     }
     (reach, missed)
-}
-
-fn group(number: usize) -> String {
-    grouped(number as u64)
 }

@@ -9,13 +9,13 @@ const MAX_RANGES: usize = 64;
 
 /// The frontiers of all origins heard of. Memory grows with the number of origins, not of messages.
 #[derive(Clone, Debug, Default)]
-pub struct Frontiers {
+pub(super) struct Frontiers {
     by_origin: FxHashMap<Origin, Frontier>,
 }
 
 /// Which sequence numbers of one origin were seen: all below `next`, and those in `ranges`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Frontier {
+pub(super) struct Frontier {
     next: u64,
     /// Inclusive, ascending, with a hole before each.
     ranges: Vec<(u64, u64)>,
@@ -23,30 +23,28 @@ pub struct Frontier {
 
 /// What recording a sequence number showed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Sight {
+pub(super) struct Sight {
     /// Whether it was not seen before (nor given up).
-    pub is_new: bool,
+    pub(super) is_new: bool,
     /// Sequence numbers, first and last, that were given up to stay within memory: they count as seen from now on.
-    pub given_up: Option<(u64, u64)>,
+    pub(super) given_up: Option<(u64, u64)>,
 }
 
 impl Frontiers {
     /// Records a sequence number of an origin.
-    pub fn record(&mut self, origin: Origin, sequence: u64) -> Sight {
+    pub(super) fn record(&mut self, origin: Origin, sequence: u64) -> Sight {
         self.by_origin.entry(origin).or_default().record(sequence)
-    }
-
-    /// Panics if a frontier contradicts itself.
-    pub fn check_invariants(&self) {
-        self.by_origin.values().for_each(Frontier::check_invariants);
     }
 }
 
 impl Frontier {
     /// Records a sequence number. The largest of all, 2^64 - 1, is never new: no origin gets there.
-    pub fn record(&mut self, sequence: u64) -> Sight {
+    pub(super) fn record(&mut self, sequence: u64) -> Sight {
         let is_new = sequence != u64::MAX && self.insert(sequence);
         let given_up = if self.ranges.len() > MAX_RANGES { Some(self.give_up_lowest_hole()) } else { None };
+        if cfg!(debug_assertions) {
+            self.check_invariants();
+        }
         Sight { is_new, given_up }
     }
 
@@ -89,7 +87,7 @@ impl Frontier {
     }
 
     /// Panics if the ranges are not ascending, apart and above `next`.
-    pub fn check_invariants(&self) {
+    fn check_invariants(&self) {
         let mut below = self.next;
         for &(first, last) in &self.ranges {
             assert!(below < first && first <= last, "frontier out of order: {self:?}");

@@ -87,10 +87,11 @@ impl Metrics {
         self.started[node.index()] <= spread.published
     }
 
-    /// Whether the broadcast could have reached `node` at all: it was at some time in the origin's component.
-    /// (An upper bound: the links by which they were joined need not have been up in a useful order.)
-    pub fn is_possible(&self, spread: &Spread, node: NodeId) -> bool {
-        self.ever_linked.equiv(spread.origin.0, node.0)
+    /// A label for every node, the same for those that were ever linked, directly or through others: a broadcast could
+    /// reach the nodes with its origin's label, at most. (An upper bound: the links need not have been up in a useful
+    /// order.)
+    pub fn ever_linked(&self) -> Vec<u32> {
+        self.ever_linked.clone().into_labeling()
     }
 
     /// Every node that ever lived.
@@ -100,11 +101,11 @@ impl Metrics {
 }
 
 impl Spread {
-    fn new(origin: NodeId, published: Time, nodes: usize) -> Spread {
+    fn new(origin: NodeId, published: Time) -> Spread {
         Spread {
             origin,
             published,
-            delivered: FixedBitSet::with_capacity(nodes),
+            delivered: FixedBitSet::new(),
             delays: Vec::new(),
             hops_total: 0,
             last_hops: 0,
@@ -166,7 +167,7 @@ impl Observer for Metrics {
                 self.ever_linked.new_set();
             }
             Observation::Published { broadcast, .. } => {
-                self.spreads.push(Spread::new(broadcast.origin.node, time, self.started.len()));
+                self.spreads.push(Spread::new(broadcast.origin.node, time));
             }
             Observation::Sent(parcel) => {
                 if let Some(payload) = parcel.payload {

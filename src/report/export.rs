@@ -1,46 +1,61 @@
-//! The network in formats that other programs read: DOT (Graphviz) and GraphML (Gephi, yEd, NetworkX).
+//! The network in formats that other programs read: DOT (Graphviz) and GraphML (Gephi, yEd, NetworkX). Written node by
+//! node, so that a million of them need no memory.
 
 use crate::graph::Graph;
-use petgraph::dot::{Config, Dot};
-use petgraph::graph::{NodeIndex, UnGraph};
+use crate::id::NodeId;
+use std::io::{self, Write};
 
-/// What is written of a node.
-#[derive(Debug)]
-struct Attributes {
-    /// Its name or number.
-    label: String,
-    /// At how many hops the first broadcast reached it.
-    hops: Option<u32>,
+/// A graph, the names of its nodes, and at how many hops the first broadcast reached each (nothing where it did not).
+pub struct Export<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// A node's name.
+    pub name: &'a dyn Fn(NodeId) -> String,
+    /// Hops; may be shorter than there are nodes.
+    pub hops: &'a [Option<u32>],
 }
 
-/// The graph in DOT. Nodes carry their name as `label` and, as `hops`, at how many hops the first broadcast reached
-/// them.
-pub fn to_dot(graph: &Graph, name: impl Fn(u32) -> String, hops: &[Option<u32>]) -> String {
-    let attributes = |_: &_, (_, node): (NodeIndex, &Attributes)| {
-        let label = node.label.replace('\\', "\\\\").replace('"', "\\\"");
-        let hops = node.hops.map_or(String::new(), |hops| format!(" hops={hops}"));
-        format!("label=\"{label}\"{hops}")
-    };
-    let config = [Config::EdgeNoLabel, Config::NodeNoLabel];
-    let graph = attributed(graph, name, hops);
-    format!("{:?}", Dot::with_attr_getters(&graph, &config, &|_, _| String::new(), &attributes))
-}
+impl Export<'_> {
+    /// Writes DOT. Nodes have a `label` and, where they were reached, `hops`.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn dot(&self, mut out: impl Write) -> io::Result<()> {
+        writeln!(out, "graph {{")?;
+        for node in self.graph.node_ids() {
+            let label = (self.name)(node).replace('\\', "\\\\").replace('"', "\\\"");
+            let hops = self.hops(node).map_or(String::new(), |hops| format!(" hops={hops}"));
+            writeln!(out, "  {} [label=\"{label}\"{hops}]", node.0)?;
+        }
+        for (a, b) in self.graph.edges() {
+            writeln!(out, "  {} -- {}", a.0, b.0)?;
+        }
+        writeln!(out, "}}")?;
+        out.flush()
+    }
 
-/// The graph in GraphML, with the same attributes.
-///
-/// (Written by hand: the crate for petgraph's graphs declares the attributes in a random order.)
-pub fn to_graphml(graph: &Graph, name: impl Fn(u32) -> String, hops: &[Option<u32>]) -> String {
-    let mut xml = String::from(GRAPHML_HEAD);
-    for node in graph.node_ids() {
-        let hops = hops.get(node.index()).copied().flatten();
-        let hops = hops.map_or(String::new(), |hops| format!("<data key=\"hops\">{hops}</data>"));
-        let label = escaped(&name(node.0));
-        xml += &format!("    <node id=\"n{}\"><data key=\"label\">{label}</data>{hops}</node>\n", node.0);
+    /// Writes GraphML, with the same attributes.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn graphml(&self, mut out: impl Write) -> io::Result<()> {
+        out.write_all(GRAPHML_HEAD.as_bytes())?;
+        for node in self.graph.node_ids() {
+            let label = escaped(&(self.name)(node));
+            let hops =
+                self.hops(node).map_or(String::new(), |hops| format!("<data key=\"hops\">{hops}</data>"));
+            writeln!(out, "    <node id=\"n{}\"><data key=\"label\">{label}</data>{hops}</node>", node.0)?;
+        }
+        for (a, b) in self.graph.edges() {
+            writeln!(out, "    <edge source=\"n{}\" target=\"n{}\"/>", a.0, b.0)?;
+        }
+        out.write_all(b"  </graph>\n</graphml>\n")?;
+        out.flush()
     }
-    for (a, b) in graph.edges() {
-        xml += &format!("    <edge source=\"n{}\" target=\"n{}\"/>\n", a.0, b.0);
+
+    fn hops(&self, node: NodeId) -> Option<u32> {
+        self.hops.get(node.index()).copied().flatten()
     }
-    xml + "  </graph>\n</graphml>\n"
 }
 
 const GRAPHML_HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -54,16 +69,6 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn attributed(graph: &Graph, name: impl Fn(u32) -> String, hops: &[Option<u32>]) -> UnGraph<Attributes, ()> {
-    graph.to_petgraph().map(
-        |node, ()| Attributes {
-            label: name(node.index() as u32),
-            hops: hops.get(node.index()).copied().flatten(),
-        },
-        |_, ()| (),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,8 +76,11 @@ mod tests {
     #[test]
     fn names_are_escaped_and_nothing_is_left_out() {
         let graph = Graph::from_edges(3, &[(0, 1)]);
-        let name = |node| ["a\"<&\\>", "b", "c"][node as usize].to_owned();
-        let hops = [Some(0), Some(1), None];
-        insta::assert_snapshot!(to_dot(&graph, name, &hops) + &to_graphml(&graph, name, &hops));
+        let name = |node: NodeId| ["a\"<&\\>", "b", "c"][node.index()].to_owned();
+        let export = Export { graph: &graph, name: &name, hops: &[Some(0), Some(1)] };
+        let mut text = Vec::new();
+        export.dot(&mut text).unwrap();
+        export.graphml(&mut text).unwrap();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap());
     }
 }

@@ -6,23 +6,29 @@ use std::path::{Path, PathBuf};
 /// A folder of results in the making. Dropped unfinished, it leaves nothing, and earlier results stay.
 pub struct Results {
     partial: PathBuf,
-    place: PathBuf,
     finished: bool,
 }
 
+/// How often it is tried to replace a folder that others replace as well.
+const ATTEMPTS: u32 = 20;
+
 impl Results {
-    /// Results that will stand in `place`. Its parent folders are made.
+    /// Results that will stand in `place`, or beside it. Its parent folders are made.
     ///
     /// # Errors
-    /// If a folder cannot be made.
+    /// If a folder cannot be made, or something that is no folder stands in the place.
     pub fn begin(place: &Path) -> io::Result<Results> {
-        let name = place.file_name().ok_or_else(|| io::Error::other("results need a folder with a name"))?;
-        let parent = place.parent().unwrap_or(Path::new(""));
-        std::fs::create_dir_all(parent)?;
-        let partial = parent.join(format!(".{}.partial-{}", name.display(), std::process::id()));
+        if place.exists() && !place.is_dir() {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "something that is no folder stands there",
+            ));
+        }
+        std::fs::create_dir_all(place.parent().unwrap_or(Path::new("")))?;
+        let partial = beside(place, "partial")?;
         remove(&partial)?;
         std::fs::create_dir(&partial)?;
-        Ok(Results { partial, place: place.into(), finished: false })
+        Ok(Results { partial, finished: false })
     }
 
     /// Where a file is to be written.
@@ -38,25 +44,27 @@ impl Results {
         std::fs::write(self.path(name), content)
     }
 
-    /// Puts the results in place of earlier ones.
+    /// Puts the results in their place, instead of earlier ones.
     ///
     /// # Errors
     /// If the folder cannot be moved; earlier results then still stand.
-    pub fn finish(mut self) -> io::Result<()> {
-        let old = self.partial.with_extension("old");
-        remove(&old)?;
-        let replaced = self.place.exists();
-        if replaced {
-            std::fs::rename(&self.place, &old)?;
-        }
-        if let Err(error) = std::fs::rename(&self.partial, &self.place) {
-            if replaced {
-                std::fs::rename(&old, &self.place)?;
+    pub fn finish(mut self, place: &Path) -> io::Result<()> {
+        let old = beside(place, "old")?;
+        // Another run with the same results may put its own there between our two steps.
+        for _ in 0..ATTEMPTS {
+            remove(&old)?;
+            let replaced = std::fs::rename(place, &old).is_ok();
+            if std::fs::rename(&self.partial, place).is_ok() {
+                self.finished = true;
+                // The results are in place; an old folder that resists is no reason to call them lost.
+                let _ = remove(&old);
+                return Ok(());
             }
-            return Err(error);
+            if replaced {
+                let _ = std::fs::rename(&old, place);
+            }
         }
-        self.finished = true;
-        remove(&old)
+        Err(io::Error::other("the folder cannot be replaced"))
     }
 }
 
@@ -67,6 +75,12 @@ impl Drop for Results {
             let _ = remove(&self.partial);
         }
     }
+}
+
+/// A hidden folder of this process beside a place.
+fn beside(place: &Path, purpose: &str) -> io::Result<PathBuf> {
+    let name = place.file_name().ok_or_else(|| io::Error::other("results need a folder with a name"))?;
+    Ok(place.with_file_name(format!(".{}.{purpose}-{}", name.display(), std::process::id())))
 }
 
 fn remove(folder: &Path) -> io::Result<()> {

@@ -1,13 +1,14 @@
 //! The summary of a run: a function of the scenario and its seed, so that two summaries can be compared byte by byte.
 
 use crate::graph::{Degrees, Diameter};
-use crate::judge::{Coverage, Evidence, Judgement, Reach, Verdict, judge};
+use crate::judge::{Course, Coverage, Evidence, Judgement, Reach, Verdict, judge};
 use crate::network::Network;
-use crate::observe::{Metrics, Spread};
+use crate::observe::{Metrics, Observer, Spread};
+use crate::protocol::Protocol;
 use crate::scenario::Scenario;
-use crate::sim::Digest;
-use crate::time::Time;
-use crate::units::{decimal, grouped, human_bytes, human_duration};
+use crate::sim::Sim;
+use crate::time::{Time, nanos};
+use crate::units::{counted, decimal, grouped, human_bytes, human_duration};
 use crate::world::{Counters, World};
 use serde::Serialize;
 use std::fmt::{self, Display};
@@ -43,7 +44,7 @@ pub struct Summary {
     pub broadcasts: usize,
     /// Deliveries over all broadcasts: to how many nodes entitled, possible, done.
     pub coverage: Reach,
-    /// How long it took to reach a share of the nodes that could be reached; 50, 90, 99 and 100 %.
+    /// How long it took to reach a share of the nodes that could be reached, the origin apart; 50, 90, 99 and 100 %.
     pub time_to: Vec<TimeTo>,
     /// Links that a broadcast crossed to a node: the mean over all deliveries but the origins' own.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,20 +128,19 @@ pub struct BroadcastSummary {
 }
 
 impl Summary {
-    /// Judges a run and sums it up. `complete`: it went to its end; `repeat`: the command that repeats it.
-    pub fn of<C, W: World>(
+    /// Judges a run and sums it up. `repeat`: the command that repeats it.
+    pub fn of<C, P: Protocol, O: Observer>(
         scenario: &Scenario<C>,
-        network: &Network<W>,
+        network: &Network<Sim<P, O>>,
         metrics: &Metrics,
-        digest: Digest,
-        complete: bool,
+        course: Course,
         repeat: String,
     ) -> Summary {
         let graph = network.topology();
-        let in_flight = network.world().in_flight();
+        let (in_flight, end) = (network.world().in_flight(), network.now());
         let judgement =
-            judge(&scenario.file.expect, Evidence { metrics, graph: &graph, in_flight, complete });
-        let coverage = Coverage::of(metrics);
+            judge(&scenario.file.expect, Evidence { metrics, graph: &graph, in_flight, end, course });
+        let coverage = &judgement.coverage;
         let spreads = metrics.spreads();
         let counters: Vec<Counters> = graph.node_ids().map(|node| network.counters(node)).collect();
         let components = graph.components();
@@ -149,13 +149,12 @@ impl Summary {
             question: scenario.file.question.clone(),
             seed: scenario.file.seed,
             version: env!("CARGO_PKG_VERSION"),
-            judgement,
             ended_ns: network.now().nanos(),
             nodes: network.size(),
             links: graph.edge_count(),
             broadcasts: spreads.len(),
             coverage: coverage.total(),
-            time_to: [50, 90, 99, 100].map(|percent| TimeTo::of(percent, spreads, &coverage)).into(),
+            time_to: [50, 90, 99, 100].map(|percent| TimeTo::of(percent, spreads, coverage)).into(),
             hops_mean: hops_mean(spreads),
             last_hop: MeanAndMost::of(
                 spreads
@@ -173,9 +172,10 @@ impl Summary {
             largest_component: components.largest(),
             diameter: graph.diameter(),
             events: network.world().events(),
-            digest: digest.to_string(),
-            listed: listed(scenario, network, metrics, &coverage),
+            digest: network.digest().to_string(),
+            listed: listed(scenario, network, metrics, coverage),
             repeat,
+            judgement,
         }
     }
 
@@ -209,10 +209,6 @@ fn listed<C, W: World>(
         .collect()
 }
 
-fn nanos(duration: Duration) -> u64 {
-    crate::time::nanos(duration)
-}
-
 /// The mean over all deliveries but the origins' own.
 fn hops_mean(spreads: &[Spread]) -> Option<f64> {
     let others: usize = spreads.iter().map(|spread| spread.receivers().saturating_sub(1)).sum();
@@ -238,8 +234,8 @@ impl Default for MeanAndMost {
 impl TimeTo {
     fn of(percent: u32, spreads: &[Spread], coverage: &Coverage) -> TimeTo {
         let (mut sum, mut most, mut count, mut never) = (0u128, None, 0u128, 0);
-        for (spread, reach) in spreads.iter().zip(&coverage.reaches) {
-            let wanted = (reach.possible * percent as usize).div_ceil(100);
+        for (spread, reach) in spreads.iter().zip(&coverage.reaches).filter(|(_, reach)| reach.others() > 0) {
+            let wanted = 1 + (reach.others() * percent as usize).div_ceil(100);
             match spread.time_to(wanted) {
                 Some(time) => {
                     sum += u128::from(nanos(time));
@@ -277,7 +273,11 @@ impl Summary {
         let mut figures = vec![
             (
                 "network",
-                format!("{} nodes, {} links, {ended} of virtual time", group(self.nodes), group(self.links)),
+                format!(
+                    "{} nodes, {} links, {ended} of virtual time",
+                    counted(self.nodes),
+                    counted(self.links)
+                ),
             ),
             ("coverage", self.coverage_text()),
         ];
@@ -295,7 +295,7 @@ impl Summary {
         let MeanAndMost { mean, most } = self.messages_sent;
         figures.push((
             "messages",
-            format!("sent by a node: mean {}, most {}", decimal(mean), group(most as usize)),
+            format!("sent by a node: mean {}, most {}", decimal(mean), counted(most as usize)),
         ));
         let MeanAndMost { mean, most } = self.bytes_sent;
         figures.push((
@@ -306,12 +306,12 @@ impl Summary {
             figures.push(("gaps", format!("{} deliveries given up", grouped(self.gaps))));
         }
         let Degrees { min, mean, max, .. } = &self.degrees;
-        figures.push(("degrees", format!("{min} to {max}, mean {}", decimal(*mean))));
+        figures.push(("degrees", format!("{} to {}, mean {}", counted(*min), counted(*max), decimal(*mean))));
         let largest = match self.components {
             0 | 1 => String::new(),
-            _ => format!("; the largest has {} nodes", group(self.largest_component)),
+            _ => format!("; the largest has {} nodes", counted(self.largest_component)),
         };
-        figures.push(("components", format!("{}{largest}", group(self.components))));
+        figures.push(("components", format!("{}{largest}", counted(self.components))));
         figures.push(("diameter", format!("{} hops", self.diameter)));
         figures.push(("digest", format!("{} over {} events", self.digest, grouped(self.events))));
         figures
@@ -322,9 +322,9 @@ impl Summary {
         let share = if possible == 0 { 0.0 } else { 100.0 * delivered as f64 / possible as f64 };
         let impossible = match entitled - possible {
             0 => String::new(),
-            others => format!("; {} impossible", group(others)),
+            others => format!("; {} impossible", counted(others)),
         };
-        let (broadcasts, done, all) = (group(self.broadcasts), group(delivered), group(possible));
+        let (broadcasts, done, all) = (counted(self.broadcasts), counted(delivered), counted(possible));
         format!("{share:.4} % of {broadcasts} broadcasts: {done} of {all} possible deliveries{impossible}")
     }
 
@@ -346,14 +346,17 @@ impl Summary {
         if self.listed.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\n  broadcast      origin       delivered   last delivery  hops  payload msgs     RMR")?;
+        writeln!(
+            f,
+            "\n  broadcast      origin       delivered   last delivery  after hops  payload msgs     RMR"
+        )?;
         for (number, listed) in self.listed.iter().take(MOST_SHOWN).enumerate() {
-            let delivered = format!("{}/{}", listed.reach.delivered, listed.reach.possible);
+            let delivered = format!("{}/{}", counted(listed.reach.delivered), counted(listed.reach.possible));
             let last = listed.last_ns.map_or("never".into(), |ns| human_duration(Duration::from_nanos(ns)));
             let redundancy = listed.redundancy.map_or("-".into(), |rmr| format!("{rmr:.4}"));
             writeln!(
                 f,
-                "  {number:<4} {} {:>9} {delivered:>15} {last:>15} {:>5} {:>13} {redundancy:>7}",
+                "  {number:<4} {} {:>9} {delivered:>15} {last:>15} {:>11} {:>13} {redundancy:>7}",
                 &listed.id[..8],
                 shorten(&listed.origin),
                 listed.last_hop,
@@ -362,13 +365,9 @@ impl Summary {
         }
         match self.broadcasts.saturating_sub(MOST_SHOWN) {
             0 => Ok(()),
-            more => writeln!(f, "  … and {} more", group(more)),
+            more => writeln!(f, "  … and {} more", counted(more)),
         }
     }
-}
-
-fn group(number: usize) -> String {
-    grouped(number as u64)
 }
 
 /// At most nine characters of a name.

@@ -26,7 +26,7 @@ fn dotted(path: &str) -> String {
 
 fn problem(source: &Source, path: &str, error: &serde_json::Error) -> Problem {
     let text = error.to_string();
-    let complaint = text.split(" at line ").next().unwrap_or_default();
+    let complaint = text.rsplit_once(" at line ").map_or(text.as_str(), |(complaint, _)| complaint);
     let place = source.offset(error.line(), error.column());
     let is_json = source.span("").is_some();
     let (message, remedy) = match error.classify() {

@@ -1,6 +1,8 @@
 //! Where data files are looked for.
 
-use std::io;
+use crate::units::grouped;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// The largest data file that is read: 1 GiB.
@@ -28,16 +30,28 @@ impl DataFolders {
             let folders: Vec<String> = self.folders.iter().map(|folder| show(folder)).collect();
             return Err(format!("the data file `{name}` is missing (looked in {})", folders.join(", ")));
         };
-        read_file(&path).map_err(|error| format!("cannot read the data file {}: {error}", path.display()))
+        read_file(&path, LARGEST)
+            .map_err(|error| format!("cannot read the data file {}: {error}", path.display()))
     }
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
-    let size = std::fs::metadata(path)?.len();
-    if size > LARGEST {
-        return Err(io::Error::other(format!("it has {size} bytes; at most {LARGEST} are read")));
+/// Reads a whole file that is one, and not too large.
+pub(super) fn read_file(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other(if metadata.is_dir() {
+            "it is a folder"
+        } else {
+            "it is no regular file"
+        }));
     }
-    std::fs::read(path)
+    let mut bytes = Vec::new();
+    file.take(largest + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > largest {
+        return Err(io::Error::other(format!("it has more than {} bytes", grouped(largest))));
+    }
+    Ok(bytes)
 }
 
 fn show(folder: &Path) -> String {

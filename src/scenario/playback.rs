@@ -18,6 +18,7 @@ pub struct Playback<W> {
     /// The next occurrence of each step that has one, the earliest first, by (time, step); and how many came before.
     upcoming: BinaryHeap<Reverse<(Time, usize, u32)>>,
     workload: ChaCha8Rng,
+    asked: u64,
     end: Time,
 }
 
@@ -41,6 +42,7 @@ impl<W: World> Playback<W> {
             upcoming: scenario.timeline.iter().enumerate().map(first).collect(),
             timeline: scenario.timeline.clone(),
             workload: stream(scenario.file.seed, Purpose::Workload),
+            asked: 0,
             end: scenario.end,
         }
     }
@@ -81,6 +83,7 @@ impl<W: World> Playback<W> {
             }
         };
         for node in chosen {
+            self.asked += 1;
             self.network.broadcast_titled(NodeId(node), title, message);
         }
     }
@@ -88,6 +91,11 @@ impl<W: World> Playback<W> {
     /// The network, as it is now.
     pub fn network(&self) -> &Network<W> {
         &self.network
+    }
+
+    /// How many broadcasts nodes were asked for so far. A protocol may have published fewer.
+    pub fn broadcasts_asked(&self) -> u64 {
+        self.asked
     }
 
     /// Ends the playback.

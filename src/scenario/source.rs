@@ -68,6 +68,9 @@ impl Source {
     /// # Errors
     /// If the path leads nowhere, in words.
     pub fn set(&mut self, path: &str, value: &str) -> Result<(), String> {
+        if path.split('.').any(str::is_empty) {
+            return Err("a path is made of keys and numbers with dots between them".into());
+        }
         let json = match serde_json::from_str::<serde_json::Value>(value) {
             Ok(_) => value.trim().to_owned(),
             Err(_) => serde_json::Value::from(value).to_string(),

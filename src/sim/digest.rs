@@ -3,10 +3,13 @@
 
 use crate::id::NodeId;
 use crate::message::Broadcast;
+use crate::protocol::Notice;
 use crate::time::Time;
 use std::fmt;
 
-/// A running digest over (time, receiver, sender, kind, content) of every event. Handles and addresses never enter.
+/// A running digest over what happened: of every event its time, receiver, sender and kind, of a message also its size
+/// and the broadcast in it, and everything that nodes publish and report. Handles and addresses never enter, nor does
+/// what a protocol's own messages and timers say beyond that.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Digest(u64);
 
@@ -20,6 +23,8 @@ pub(super) const CLOSED: u64 = 6;
 pub(super) const LINK_UP: u64 = 7;
 pub(super) const LINK_DOWN: u64 = 8;
 pub(super) const PUBLISHED: u64 = 9;
+const DELIVERED: u64 = 10;
+const GAP: u64 = 11;
 
 /// A message's kind as a number: the first eight bytes of its word.
 pub(super) fn kind(word: &str) -> u64 {
@@ -34,6 +39,14 @@ pub(super) fn kind(word: &str) -> u64 {
 pub(super) fn content(broadcast: &Broadcast) -> u64 {
     let id = broadcast.message.id.0;
     u64::from_le_bytes([id[0], id[1], id[2], id[3], id[4], id[5], id[6], id[7]])
+}
+
+/// A notice as two numbers.
+pub(super) fn notice(notice: &Notice) -> (u64, u64) {
+    match *notice {
+        Notice::Delivered { payload, hops } => (DELIVERED, (payload.index() as u64) << 32 | u64::from(hops)),
+        Notice::Gap { origin, first, last } => (GAP, origin.incarnation ^ first.rotate_left(32) ^ last),
+    }
 }
 
 impl Digest {

@@ -59,14 +59,14 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
     fn send(&mut self, to: NodeId, message: P::Message) {
         let (core, me) = (&mut *self.core, self.me);
         let parcel = core.parcel(me, to, &message);
+        let Some(session) = core.sessions.up(me, to) else {
+            return core.tell(Observation::Dropped(parcel, DropReason::NoLink));
+        };
         let counters = &mut core.counters[me.index()];
         counters.messages_sent += 1;
         counters.bytes_sent += u64::from(parcel.bytes);
         let mut draw = core.link_draws.at(u64::from(me.0), counters.messages_sent);
         core.tell(Observation::Sent(parcel));
-        let Some(session) = core.sessions.up(me, to) else {
-            return core.tell(Observation::Dropped(parcel, DropReason::NoLink));
-        };
         let latency = core.links.latency(core.link_draws, me, to);
         let [first, second] = core.links.copies(latency, &mut draw);
         if first.is_none() {
@@ -102,6 +102,8 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
     }
 
     fn notify(&mut self, notice: Notice) {
+        let (kind, content) = digest::notice(&notice);
+        self.core.note(kind, self.me, self.me, content);
         self.core.tell(Observation::Noticed { node: self.me, notice });
     }
 }

@@ -2,6 +2,8 @@
 
 use assert_cmd::Command;
 use assert_cmd::cargo::cargo_bin_cmd;
+use rumormill::scenario::{DataFolders, Playback, Progress, Scenario, Source};
+use rumormill::{Network, Node, NodeConfig};
 use serde_json::Value;
 use std::path::Path;
 
@@ -100,6 +102,8 @@ fn wrong_usage_is_64_and_help_is_0() {
         vec!["run", "small.json", "--set", "end"],
         vec!["run", "small.json", "--set", "=1"],
         vec!["run", "small.json", "--json", "--quiet"],
+        #[cfg(feature = "draw")]
+        vec!["draw", "small.json", "--out", "picture.jpg"],
         vec!["run", "small.json", "another.json"],
     ] {
         let answer = bench.run(&wrong);
@@ -146,7 +150,10 @@ fn results_are_whole_and_repeat_byte_by_byte() {
     ]);
     assert_eq!(answer.code, 0, "{}", answer.stderr);
     let last = answer.stdout.lines().last().unwrap();
-    assert_eq!(last, "repeat: rumormill run small.json --set timeline.0.do.broadcast.count=2 --seed 9");
+    assert_eq!(
+        last,
+        "repeat: rumormill run small.json --set timeline.0.do.broadcast.count=2 --seed 9 --trace"
+    );
 
     let folder = "output/small/seed-9";
     let mut files: Vec<String> = std::fs::read_dir(bench.path().join(folder))
@@ -165,7 +172,7 @@ fn results_are_whole_and_repeat_byte_by_byte() {
         files.iter().map(|file| std::fs::read(bench.path().join(folder).join(file)).unwrap()).collect()
     };
     let first = contents();
-    let repeat: Vec<&str> = last.split(' ').skip(2).chain(["--trace"]).collect();
+    let repeat: Vec<&str> = last.split(' ').skip(2).collect();
     assert_eq!(bench.run(&repeat).code, 0);
     for ((file, before), after) in files.iter().zip(first).zip(contents()) {
         assert!(before == after, "the repeating line does not repeat {file}");
@@ -182,13 +189,19 @@ fn results_are_whole_and_repeat_byte_by_byte() {
 #[test]
 fn observers_pictures_and_traces_change_no_digest() {
     let bench = Bench::new();
+    // A run with nobody watching and nothing written.
+    let source = Source { name: "small".into(), text: SCENARIO.into() };
+    let scenario: Scenario<NodeConfig> = Scenario::parse(&source, &DataFolders::default()).unwrap();
+    let mut playback = Playback::new(Network::observed(scenario.sim_config::<Node>(), 1, ()), &scenario);
+    while playback.advance(u64::MAX) != Progress::Ended {}
+    let unwatched = playback.network().digest().to_string();
     let digest = |arguments: &[&str]| {
         let mut all = vec!["run", "small.json", "--json"];
         all.extend(arguments);
         json(&bench.run(&all).stdout)["digest"].clone()
     };
     let plain = digest(&[]);
-    assert!(plain.is_string());
+    assert_eq!(plain, unwatched);
     assert_eq!(digest(&["--trace"]), plain);
     assert_eq!(digest(&["--check-determinism"]), plain);
     assert_ne!(digest(&["--seed", "2"]), plain);
@@ -214,7 +227,7 @@ fn quiet_is_quiet_and_check_says_what_will_be() {
     let check = bench.run(&["check", "small.json", "--seed", "4"]);
     assert_eq!((check.code, json(&check.stdout)["seed"].as_u64()), (0, Some(4)));
     assert!(
-        check.stderr.contains("5 nodes, 5 links, 1 broadcasts; a run takes about 6 messages"),
+        check.stderr.contains("Nodes: 5, links: 5, broadcasts: 1. A run takes about 6 events"),
         "{}",
         check.stderr
     );
@@ -241,6 +254,12 @@ fn output_that_cannot_be_written_is_74_and_loses_nothing() {
     assert_eq!((answer.code, answer.stdout.as_str()), (74, ""));
     assert!(answer.stderr.contains("cannot write taken/small/seed-1"), "{}", answer.stderr);
     assert_eq!(bench.read("taken"), "mine");
+    std::fs::create_dir_all(bench.path().join("place/small")).unwrap();
+    std::fs::write(bench.path().join("place/small/seed-1"), "mine").unwrap();
+    for _ in 0..2 {
+        assert_eq!(bench.run(&["run", "small.json", "--out", "place"]).code, 74);
+        assert_eq!(bench.read("place/small/seed-1"), "mine");
+    }
     assert_eq!(bench.run(&["run", "small.json", "--set", "end=0"]).code, 65);
     assert_eq!(bench.read("output/small/seed-1/summary.json"), before);
     let left: Vec<_> = std::fs::read_dir(bench.path().join("output/small")).unwrap().collect();
@@ -268,6 +287,37 @@ fn data_is_looked_for_beside_the_scenario_then_where_one_says() {
     command.assert().code(0);
     std::fs::copy(bench.path().join("data/two.edges"), bench.path().join("two.edges")).unwrap();
     assert_eq!(bench.run(&["run", "small.json", "--set", topology]).code, 0);
+}
+
+#[cfg(feature = "draw")]
+#[test]
+fn the_network_of_a_scenario_can_be_drawn() {
+    let bench = Bench::new();
+    for (file, start) in [("a.png", "\u{fffd}PNG"), ("b.svg", "<svg"), ("C.PNG", "\u{fffd}PNG")] {
+        let answer = bench.run(&["draw", "small.json", "--out", file]);
+        assert_eq!((answer.code, answer.stdout.trim()), (0, file));
+        let bytes = std::fs::read(bench.path().join(file)).unwrap();
+        assert!(String::from_utf8_lossy(&bytes).starts_with(start), "{file}");
+    }
+    assert_eq!(bench.run(&["draw", "small.json", "--out", "nowhere/a.png"]).code, 74);
+}
+
+#[test]
+fn results_of_many_runs_at_once_are_whole() {
+    let bench = Bench::new();
+    let mut runs: Vec<_> = (0..6)
+        .map(|_| {
+            let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("rumormill"));
+            command.current_dir(bench.path()).args(["run", "small.json", "--quiet"]).spawn().unwrap()
+        })
+        .collect();
+    assert!(runs.iter_mut().all(|run| run.wait().unwrap().success()));
+    assert_eq!(json(&bench.read("output/small/seed-1/summary.json"))["verdict"], "pass");
+    assert_eq!(
+        std::fs::read_dir(bench.path().join("output/small")).unwrap().count(),
+        1,
+        "nothing is left over"
+    );
 }
 
 #[test]
@@ -315,7 +365,8 @@ fn an_interrupted_run_writes_what_it_reached() {
     }
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let summary = json(&bench.read("output/small/seed-1/summary.json"));
+    // Beside the place of whole results, which it never replaces.
+    let summary = json(&bench.read("output/small/seed-1.interrupted/summary.json"));
     assert_eq!(summary["verdict"], "unknown");
     assert!(summary["broadcasts"].as_u64().unwrap() > 0);
     assert!(summary["ended_ns"].as_u64().unwrap() < 1_000_000_000_000);

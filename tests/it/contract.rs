@@ -5,7 +5,7 @@ use crate::support::probe::{Did, Probe, Say};
 use proptest::prelude::*;
 use rumormill::protocol::{Command, Protocol};
 use rumormill::sim::{Datagram, Jitter, LinkKind, Reordering};
-use rumormill::transport::{Action, Outbox};
+use rumormill::transport::{Action, Outbox, Transport};
 use rumormill::{Graph, Links, Network, NodeId, Sim, SimConfig};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -313,6 +313,54 @@ fn clause_3_only_streams_keep_order() {
         sorted.sort_unstable();
         assert_eq!(sorted, in_order, "everything arrives");
     }
+}
+
+/// Everybody is there before anybody starts, and a link that is closed at the start is closed for its closer.
+#[test]
+fn nodes_may_open_and_close_links_as_they_start() {
+    let graph = Graph::from_edges(3, &[]);
+    let mut network: Network<Sim<Eager, ()>> = Network::observed(SimConfig::new(graph), 1, ());
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(network.topology().edge_count(), 3);
+    for node in 0..3 {
+        assert_eq!(network.node(NodeId(node)).downs, [NodeId(99)], "of node {node}");
+    }
+}
+
+/// Opens links to all others as it starts, and one to nobody, which it closes again.
+struct Eager {
+    downs: Vec<NodeId>,
+}
+
+impl Protocol for Eager {
+    type Config = ();
+    type Message = Say;
+    type Timer = ();
+
+    fn start(_: &(), net: &mut impl Transport<Eager>) -> Eager {
+        let me = net.me().0;
+        (0..3).filter(|&peer| peer != me).for_each(|peer| net.open(NodeId(peer)));
+        net.open(NodeId(99));
+        net.close(NodeId(99));
+        Eager { downs: vec![] }
+    }
+
+    fn on_command(&mut self, _: &mut impl Transport<Eager>, _: Command) {}
+    fn on_message(&mut self, _: &mut impl Transport<Eager>, _: NodeId, _: Say) {}
+    fn on_link_down(&mut self, _: &mut impl Transport<Eager>, peer: NodeId) {
+        self.downs.push(peer);
+    }
+}
+
+/// A hub may close very many links in one handler.
+#[test]
+fn a_hub_may_close_all_its_links_at_once() {
+    let spokes: Vec<(u32, u32)> = (1..100_000).map(|peer| (0, peer)).collect();
+    let config: SimConfig<Probe> = SimConfig::new(Graph::from_edges(100_000, &spokes));
+    let mut network: Network<Sim<Probe, ()>> = Network::observed(config, 1, ());
+    network.world_command(NodeId(0), "close-all");
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(network.topology().edge_count(), 0);
 }
 
 /// What a probe must think of one of its links.

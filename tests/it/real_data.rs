@@ -1,45 +1,66 @@
 //! Real topologies and latencies, against an independent computation.
 
-use crate::support::{data, planetlab};
+use crate::support::data;
 use petgraph::algo::dijkstra;
 use petgraph::graph::{NodeIndex, UnGraph};
 use rumormill::observe::{Observation, Observer};
 use rumormill::protocol::Notice;
+use rumormill::scenario::{DataFolders, Playback, Progress, Scenario, Source};
 use rumormill::sim::{Latency, parse_edge_list};
-use rumormill::{Links, Network, Node, NodeId, SimConfig, Time, Topology};
-use std::sync::Arc;
+use rumormill::{Links, Network, Node, NodeConfig, NodeId, SimConfig, Time};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
-/// When each node delivered first, in nanoseconds.
-struct FirstDelivery(Vec<Option<u64>>);
+/// When each node delivered each broadcast first, and when that was published.
+#[derive(Default)]
+struct FirstDeliveries {
+    origins: Vec<(NodeId, u64)>,
+    times: BTreeMap<(usize, usize), u64>,
+}
 
-impl Observer for FirstDelivery {
+impl Observer for FirstDeliveries {
     fn observe(&mut self, time: Time, event: Observation<'_>) {
-        if let Observation::Noticed { node, notice: Notice::Delivered { .. } } = event {
-            self.0[node.index()].get_or_insert(time.nanos());
+        match event {
+            Observation::Published { broadcast, .. } => {
+                self.origins.push((broadcast.origin.node, time.nanos()))
+            }
+            Observation::Noticed { node, notice: Notice::Delivered { payload, .. } } => {
+                self.times.entry((payload.index(), node.index())).or_insert(time.nanos());
+            }
+            _ => {}
         }
     }
 }
 
+/// Half the round trips of the file, in nanoseconds, read without any code of ours.
+fn one_way_nanos(text: &str) -> Vec<Vec<u64>> {
+    let half = |ms: &str| (ms.parse::<f64>().unwrap() * 500_000.0).round() as u64;
+    text.lines().map(|line| line.split_whitespace().map(half).collect()).collect()
+}
+
 #[test]
-fn on_planetlab_every_first_delivery_is_the_shortest_path() {
-    let Some(matrix) = planetlab() else { return };
-    let graph = Topology::KOut { nodes: 490, k: 4 }.build(3).unwrap();
-    // petgraph's own graph, weighted by the file's numbers: half a round trip, in nanoseconds.
-    let weighted = UnGraph::<(), u64>::from_edges(
-        graph.edges().map(|(a, b)| (a.0, b.0, matrix.one_way(a.index(), b.index()).as_nanos() as u64)),
-    );
+fn in_the_planetlab_scenario_every_first_delivery_is_the_shortest_path() {
+    let Some(folder) = data() else { return };
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("sim-scenarios/planetlab.json");
+    let source = Source::read(&file).unwrap();
+    let latencies = one_way_nanos(&std::fs::read_to_string(folder.join("planetlab-490-rtt-ms.txt")).unwrap());
+    let scenario: Scenario<NodeConfig> = Scenario::parse(&source, &DataFolders::new([folder])).unwrap();
+    let edges = scenario.graph.edges().map(|(a, b)| (a.0, b.0, latencies[a.index()][b.index()]));
+    let weighted = UnGraph::<(), u64>::from_edges(edges);
     assert_eq!(weighted.node_count(), 490);
-    let latency = Latency::Matrix { matrix: Arc::new(matrix), hosts: (0..490).collect() };
-    for origin in [0, 17, 489] {
-        let links = Links { latency: latency.clone(), ..Links::default() };
-        let config = SimConfig::<Node>::new(graph.clone()).links(links);
-        let mut network = Network::observed(config, 1, FirstDelivery(vec![None; 490]));
-        network.broadcast(NodeId(origin), "hello");
-        network.run_for(Duration::from_secs(60));
-        let shortest = dijkstra(&weighted, NodeIndex::new(origin as usize), None, |edge| *edge.weight());
-        for (node, first) in network.into_observer().0.into_iter().enumerate() {
-            assert_eq!(first, shortest.get(&NodeIndex::new(node)).copied(), "from {origin} to {node}");
+
+    let observer = FirstDeliveries::default();
+    let network = Network::observed(scenario.sim_config::<Node>(), scenario.file.seed, observer);
+    let mut playback = Playback::new(network, &scenario);
+    while playback.advance(u64::MAX) != Progress::Ended {}
+    let FirstDeliveries { origins, times } = playback.into_network().into_observer();
+    assert_eq!((origins.len(), times.len()), (10, 4_900));
+    for (broadcast, &(origin, published)) in origins.iter().enumerate() {
+        let shortest = dijkstra(&weighted, NodeIndex::new(origin.index()), None, |edge| *edge.weight());
+        for node in 0..490 {
+            let took = times[&(broadcast, node)] - published;
+            assert_eq!(took, shortest[&NodeIndex::new(node)], "broadcast {broadcast} at node {node}");
         }
     }
 }

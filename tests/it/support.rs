@@ -3,7 +3,6 @@
 pub(crate) mod probe;
 
 use proptest::prelude::*;
-use rumormill::sim::Matrix;
 use rumormill::{Graph, Topology};
 use std::path::PathBuf;
 
@@ -48,10 +47,4 @@ pub(crate) fn data() -> Option<PathBuf> {
         return None;
     }
     Some(folder)
-}
-
-/// The PlanetLab latencies.
-pub(crate) fn planetlab() -> Option<Matrix> {
-    let file = data()?.join("planetlab-490-rtt-ms.txt");
-    Some(Matrix::parse(&std::fs::read(file).expect("the file is there")).expect("the file is right"))
 }

@@ -19,11 +19,11 @@ const RIGHT: &str = r#"{
 }
 "#;
 
-/// Runs the file `name` in `folder`; what the program says, and its exit code.
-fn run(folder: &Path, name: &str) -> (String, i32, String) {
+/// Runs a file in `folder`; what the program says, and its exit code.
+fn run(folder: &Path, arguments: &[&str]) -> (String, i32, String) {
     let mut command = cargo_bin_cmd!("rumormill");
     let output =
-        command.current_dir(folder).env_remove("RUMORMILL_DATA").args(["run", name]).output().unwrap();
+        command.current_dir(folder).env_remove("RUMORMILL_DATA").arg("run").args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("messages are UTF-8");
     (text(output.stderr), output.status.code().expect("an exit code"), text(output.stdout))
 }
@@ -141,13 +141,16 @@ fn every_wrong_scenario_is_explained() {
     write("right.json", RIGHT.as_bytes());
     std::fs::create_dir(folder.path().join("folder")).unwrap();
     write("bad.edges", b"0 1\n1 two\n");
-    assert_eq!(run(folder.path(), "right.json").1, 0, "the scenario that is changed below is right");
+    assert_eq!(run(folder.path(), &["right.json"]).1, 0, "the scenario that is changed below is right");
 
     let mut messages = String::new();
     let mut check = |name: &str, file: &str| {
-        let (stderr, code, stdout) = run(folder.path(), file);
+        let (stderr, code, stdout) = run(folder.path(), &[file]);
         assert_eq!((code, stdout.as_str()), (65, ""), "{name}: {stderr}");
         assert!(!stderr.contains("panicked"), "{name}: {stderr}");
+        // With a seed of the command line they are as wrong, but for the one whose seed is what is wrong.
+        let seeded = run(folder.path(), &[file, "--seed", "7"]).1;
+        assert!(seeded == 65 || (name, seeded) == ("a negative seed", 0), "{name}, with a seed: {seeded}");
         messages.push_str(&format!("# {name}\n{stderr}\n"));
     };
     for &(name, from, to) in CHANGES {
