@@ -13,11 +13,14 @@ mod files;
 mod lockstep;
 mod progress;
 mod run;
+mod schema;
+mod shipped;
 
 use crate::protocol::Protocol;
 use crate::scenario::ScenarioError;
 use arguments::{Arguments, SubCommand};
 use clap::Parser;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::io::{self, Write};
@@ -25,11 +28,12 @@ use std::process::ExitCode;
 
 /// The whole program, for nodes that run the protocol `P`: a `main` of one line for one's own protocol.
 ///
-/// The `node` of a scenario file is `P::Config`.
+/// The `node` of a scenario file is `P::Config`: serde reads it, and its `JsonSchema` (of `schemars` 1) is what
+/// `rumormill schema` says about it.
 pub fn main_with<P>() -> ExitCode
 where
     P: Protocol,
-    P::Config: Serialize + DeserializeOwned + Default,
+    P::Config: Serialize + DeserializeOwned + Default + JsonSchema,
 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -41,6 +45,9 @@ where
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),
+        SubCommand::Schema(arguments) => schema::print_schema::<P::Config>(&arguments),
+        SubCommand::Completions { shell } => shipped::completions(shell),
+        SubCommand::Man { folder } => shipped::man(&folder),
     };
     ExitCode::from(result.unwrap_or_else(|failure| failure.report()))
 }

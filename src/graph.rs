@@ -41,6 +41,19 @@ impl Graph {
         Graph { offsets: counts, neighbors }.sorted_and_deduplicated()
     }
 
+    /// The graph that has every node and every edge of these.
+    pub fn union<'a>(graphs: impl IntoIterator<Item = &'a Graph>) -> Graph {
+        let (mut nodes, mut edges) = (0, Vec::new());
+        for graph in graphs {
+            nodes = nodes.max(graph.nodes());
+            edges.extend(graph.edges().map(|(a, b)| (a.0, b.0)));
+            // Graphs at several moments share most edges: keep one of each before the next comes.
+            edges.sort_unstable();
+            edges.dedup();
+        }
+        Graph::from_edges(nodes, &edges)
+    }
+
     fn sorted_and_deduplicated(mut self) -> Graph {
         let (mut start, mut kept) = (0, 0);
         for node in 0..self.nodes() {
@@ -80,6 +93,12 @@ impl Graph {
         self.neighbors(node).len()
     }
 
+    /// Whether two nodes are linked; nodes that are not in the graph are not.
+    pub fn has_edge(&self, a: NodeId, b: NodeId) -> bool {
+        a.index() < self.nodes()
+            && self.neighbors(a).binary_search_by_key(&b.0, |neighbor| neighbor.0).is_ok()
+    }
+
     /// Every node.
     pub fn node_ids(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes() as u32).map(NodeId)
@@ -89,6 +108,19 @@ impl Graph {
     pub fn edges(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
         self.node_ids()
             .flat_map(|a| self.neighbors(a).iter().filter(move |b| a.0 < b.0).map(move |&b| (a, b)))
+    }
+
+    /// The graph among the nodes that are kept, numbered anew in the same order.
+    pub fn among(&self, keep: impl Fn(NodeId) -> bool) -> Graph {
+        let mut number = vec![u32::MAX; self.nodes()];
+        let mut kept = 0;
+        for node in self.node_ids().filter(|&node| keep(node)) {
+            number[node.index()] = kept;
+            kept += 1;
+        }
+        let both = |&(a, b): &(u32, u32)| a != u32::MAX && b != u32::MAX;
+        let renumbered = self.edges().map(|(a, b)| (number[a.index()], number[b.index()]));
+        Graph::from_edges(kept as usize, &renumbered.filter(both).collect::<Vec<_>>())
     }
 
     /// The same graph as petgraph's, for its algorithms. Node and edge weights carry nothing.
@@ -101,5 +133,27 @@ impl Graph {
             graph.add_edge(a.0.into(), b.0.into(), ());
         }
         graph
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_union_has_all_nodes_and_edges_once() {
+        let (early, late) =
+            (Graph::from_edges(3, &[(0, 1), (1, 2)]), Graph::from_edges(5, &[(2, 1), (4, 0)]));
+        let union = Graph::union([&early, &late]);
+        assert_eq!(union, Graph::from_edges(5, &[(0, 1), (1, 2), (0, 4)]));
+        assert_eq!(Graph::union([]).nodes(), 0);
+    }
+
+    #[test]
+    fn an_edge_has_two_ends_and_strangers_have_none() {
+        let graph = Graph::from_edges(3, &[(0, 2)]);
+        assert!(graph.has_edge(NodeId(0), NodeId(2)) && graph.has_edge(NodeId(2), NodeId(0)));
+        assert!(!graph.has_edge(NodeId(0), NodeId(1)));
+        assert!(!graph.has_edge(NodeId(0), NodeId(7)) && !graph.has_edge(NodeId(7), NodeId(0)));
     }
 }

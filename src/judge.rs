@@ -1,14 +1,18 @@
 //! The verdict: whether what was expected held, and whether that was tested at all.
 
 mod delivery;
+mod population;
 
 pub use delivery::{Coverage, Miss, Reach};
 
-use crate::graph::Graph;
+use crate::id::NodeId;
+use crate::message::Message;
 use crate::observe::{Metrics, Spread};
-use crate::scenario::{Expectation, LatencyExpectation, Range};
+use crate::scenario::{
+    Closing, Expectation, IdleStep, LatencyExpectation, Range, ReceivedExpectation, Selector,
+};
 use crate::time::Time;
-use crate::units::{format_duration, grouped, human_duration};
+use crate::units::{counted, format_duration, grouped, human_duration};
 use crate::world::InFlight;
 use serde::Serialize;
 use std::fmt::{self, Display};
@@ -56,23 +60,40 @@ pub struct Judgement {
 pub struct Evidence<'a> {
     /// How every broadcast spread.
     pub metrics: &'a Metrics,
-    /// The links that were up at the end.
-    pub graph: &'a Graph,
+    /// The network at the end, or just before it was shut down.
+    pub closing: &'a Closing,
     /// What was still on its way.
     pub in_flight: InFlight,
-    /// When it ended.
+    /// When the run ended.
     pub end: Time,
     /// What was done to the network.
-    pub course: Course,
+    pub course: &'a Course,
+    /// The direct messages in a node's inbox, with their senders.
+    pub inbox: &'a dyn Fn(NodeId) -> Vec<(NodeId, Message)>,
+    /// The node that a name or a number means.
+    pub find: &'a dyn Fn(&Selector) -> Option<NodeId>,
 }
 
 /// What was done to a network.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Course {
     /// How many broadcasts nodes were asked for.
     pub asked: u64,
     /// Whether the run went to its end; otherwise it was interrupted.
     pub complete: bool,
+    /// Steps that could not happen.
+    pub idle: Vec<IdleStep>,
+    /// What came after the shutdown, if there was one.
+    pub shutdown: Option<Aftermath>,
+}
+
+/// What came after a shutdown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Aftermath {
+    /// How many nodes were still up at the end.
+    pub up: usize,
+    /// How many messages were sent.
+    pub sent: u64,
 }
 
 impl Evidence<'_> {
@@ -107,7 +128,7 @@ impl Display for Verdict {
 
 /// Judges a run by what was expected of it.
 pub fn judge(expectations: &[Expectation], evidence: Evidence<'_>) -> Judgement {
-    let coverage = Coverage::of(evidence.metrics);
+    let coverage = Coverage::of(evidence.metrics, evidence.closing.time);
     let mut findings: Vec<Finding> = expectations
         .iter()
         .map(|expectation| {
@@ -122,7 +143,8 @@ pub fn judge(expectations: &[Expectation], evidence: Evidence<'_>) -> Judgement 
 
 /// What is wrong with the run itself, whatever was expected.
 fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Coverage) -> Vec<Finding> {
-    let Course { asked, complete } = evidence.course;
+    let Course { asked, complete, ref idle, .. } = *evidence.course;
+    let outsiders = population::outsiders(&evidence);
     let published = evidence.metrics.spreads().len() as u64;
     let InFlight { payloads, .. } = evidence.in_flight;
     let reasons = [
@@ -144,6 +166,23 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
             Verdict::Vacuous,
             "receivers",
             "nobody else was there to be reached".to_owned(),
+        ),
+        (
+            !idle.is_empty(),
+            Verdict::Vacuous,
+            "timeline",
+            idle.first().map_or(String::new(), |IdleStep { step, time }| {
+                format!(
+                    "step {step} did not happen at {time}: the node was not up ({} such)",
+                    counted(idle.len())
+                )
+            }),
+        ),
+        (
+            outsiders > 0 && complete,
+            Verdict::Fail,
+            "joins",
+            format!("{} nodes that joined are not part of the network", counted(outsiders)),
         ),
         (!complete, Verdict::Unknown, "end", "the run was interrupted".to_owned()),
         (
@@ -167,10 +206,14 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
 fn examine(expectation: &Expectation, evidence: Evidence<'_>, coverage: &Coverage) -> (Verdict, String) {
     match expectation {
         Expectation::EveryoneDelivers => coverage.judge(evidence.is_unfinished()),
-        Expectation::Connected => connected(evidence.graph),
+        Expectation::Connected => population::connected(evidence.closing),
         Expectation::Redundancy(range) => redundancy(range, evidence),
         Expectation::Latency(expected) => latency(expected, evidence, coverage),
         Expectation::Messages(range) => messages(range, evidence),
+        Expectation::Peers(range) => population::peers(range, evidence.closing),
+        Expectation::Size(range) => population::size(range, evidence),
+        Expectation::Received(expected) => population::received(expected, evidence),
+        Expectation::Stopped => population::stopped(evidence.course),
     }
 }
 
@@ -184,6 +227,14 @@ fn describe(expectation: &Expectation) -> String {
             format!("latency to {} % at most {}", (share * 1e12).round() / 1e10, format_duration(*max))
         }
         Expectation::Messages(range) => format!("messages {}", bounds(range)),
+        Expectation::Peers(range) => format!("peers {}", bounds(range)),
+        Expectation::Size(range) => format!("size {}", bounds(range)),
+        Expectation::Received(ReceivedExpectation { node, from, message, count }) => {
+            let from = from.as_ref().map_or(String::new(), |from| format!(" from {from}"));
+            let message = message.as_ref().map_or(String::new(), |message| format!(" \"{message}\""));
+            format!("received by {node}{from}{message}: {count}")
+        }
+        Expectation::Stopped => "stopped".into(),
     }
 }
 
@@ -199,17 +250,6 @@ fn bounds<T: Display>(range: &Range<T>) -> String {
 impl<T: PartialOrd> Range<T> {
     fn contains(&self, value: T) -> bool {
         self.min.as_ref().is_none_or(|min| value >= *min) && self.max.as_ref().is_none_or(|max| value <= *max)
-    }
-}
-
-fn connected(graph: &Graph) -> (Verdict, String) {
-    let components = graph.components();
-    match components.count() {
-        0 => (Verdict::Vacuous, "there are no nodes".into()),
-        1 => (Verdict::Pass, "one component".into()),
-        count => {
-            (Verdict::Fail, format!("{count} components; the largest has {} nodes", components.largest()))
-        }
     }
 }
 

@@ -66,6 +66,34 @@ pub struct Broadcasts {
     entries: Vec<Broadcast>,
 }
 
+impl Message {
+    /// The message number `sequence` of a life of a node (its identity and incarnation): to everybody, or to one
+    /// node. The two kinds are numbered apart, so the receiver is a part of the id.
+    pub fn new(
+        origin: (Identity, u64),
+        to: Option<Identity>,
+        sequence: u64,
+        title: String,
+        message: String,
+        time: Timestamp,
+    ) -> Message {
+        let mut hash = Sha256::new();
+        hash.update(origin.0.0);
+        hash.update(origin.1.to_le_bytes());
+        hash.update(sequence.to_le_bytes());
+        for text in [&title, &message] {
+            // The length goes first: ("ab", "c") and ("a", "bc") are two messages.
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        hash.update(time.0.to_le_bytes());
+        if let Some(to) = to {
+            hash.update(to.0);
+        }
+        Message { id: MessageId(hash.finalize().into()), title, message, time }
+    }
+}
+
 impl Broadcast {
     /// The broadcast with these contents; its message id is computed here and nowhere else.
     pub fn new(
@@ -76,18 +104,8 @@ impl Broadcast {
         message: String,
         time: Timestamp,
     ) -> Broadcast {
-        let mut hash = Sha256::new();
-        hash.update(identity.0);
-        hash.update(origin.incarnation.to_le_bytes());
-        hash.update(sequence.to_le_bytes());
-        for text in [&title, &message] {
-            // The length goes first: ("ab", "c") and ("a", "bc") are two messages.
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text.as_bytes());
-        }
-        hash.update(time.0.to_le_bytes());
-        let id = MessageId(hash.finalize().into());
-        Broadcast { origin, identity, sequence, message: Message { id, title, message, time } }
+        let message = Message::new((identity, origin.incarnation), None, sequence, title, message, time);
+        Broadcast { origin, identity, sequence, message }
     }
 
     /// How many bytes its content takes on a wire: identity, incarnation, sequence and time, and both texts.

@@ -13,22 +13,79 @@
 //! # Ok::<(), rumormill::TopologyError>(())
 //! ```
 
-use crate::graph::Graph;
-use crate::id::NodeId;
+use crate::graph::{Degrees, Graph};
+use crate::id::{Identity, NodeId};
 use crate::message::{Broadcast, Payload};
 use crate::observe::{Metrics, Observer, Spread};
-use crate::protocol::{Command, Protocol};
+use crate::protocol::{Command, Protocol, State, View};
 use crate::sim::{Digest, Sim, SimConfig};
 use crate::time::Time;
 use crate::world::{Counters, World};
+use serde::Serialize;
 use std::time::Duration;
 
 /// The title that a broadcast has unless another is given.
 pub const BROADCAST_TITLE: &str = "#BROADCAST";
 
+/// The title that a direct message has unless another is given.
+pub const DIRECT_TITLE: &str = "#DIRECT";
+
+/// How many contacts a newcomer is given: one of them may leave at that very moment.
+const CONTACTS: usize = 3;
+
 /// A network of nodes in a world.
 pub struct Network<W> {
     world: W,
+    /// No node before this one is up.
+    oldest: usize,
+}
+
+/// How a node is.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NodeStatus {
+    /// Its number.
+    pub node: NodeId,
+    /// Its global name.
+    pub identity: Identity,
+    /// Whether it is a part of the network.
+    pub state: State,
+    /// How long it has lived, or did.
+    pub uptime_ns: u64,
+    /// The peers with which it exchanges broadcasts.
+    pub neighbors: Vec<NodeId>,
+    /// How many nodes it knows.
+    pub known: usize,
+    /// How many broadcasts it delivered.
+    pub delivered: u64,
+    /// How many copies of broadcasts it received in vain.
+    pub duplicates: u64,
+    /// How many direct messages are in its inbox.
+    pub inbox: usize,
+    /// What it sent and received.
+    #[serde(flatten)]
+    pub counters: Counters,
+}
+
+/// How a network is.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct NetworkStatus {
+    /// When.
+    pub time_ns: u64,
+    /// How many nodes are up.
+    pub nodes: usize,
+    /// How many there ever were.
+    pub ever: usize,
+    /// How many links are up.
+    pub links: usize,
+    /// In how many pieces it is.
+    pub components: usize,
+    /// The nodes of the largest.
+    pub largest_component: usize,
+    /// How many nodes have how many links.
+    pub degrees: Degrees,
+    /// What all nodes together sent and received.
+    #[serde(flatten)]
+    pub counters: Counters,
 }
 
 impl<P: Protocol> Network<Sim<P, Metrics>> {
@@ -49,7 +106,7 @@ impl<P: Protocol> Network<Sim<P, Metrics>> {
 impl<P: Protocol, O: Observer> Network<Sim<P, O>> {
     /// A simulated network with an observer of one's own.
     pub fn observed(config: SimConfig<P>, seed: u64, observer: O) -> Self {
-        Network { world: Sim::new(config, seed, observer) }
+        Network { world: Sim::new(config, seed, observer), oldest: 0 }
     }
 
     /// Everything that happened so far, as one number.
@@ -96,6 +153,135 @@ impl<W: World> Network<W> {
         self.world.broadcasts().last().filter(|payload| payload.index() >= before)
     }
 
+    /// Starts a node that joins through the genesis: the first node, or the one that has lived longest since it left.
+    /// With nobody left, the newcomer is the genesis.
+    pub fn join(&mut self) -> NodeId {
+        let contacts = self.contacts();
+        self.join_through(contacts)
+    }
+
+    /// Starts a node that joins through these contacts, tried in this order.
+    pub fn join_through(&mut self, contacts: Vec<NodeId>) -> NodeId {
+        let node = self.world.spawn();
+        self.world.command(node, Command::Join { contacts });
+        node
+    }
+
+    /// The nodes that everybody knows: the three that have lived longest, of those that are not on their way out.
+    pub fn contacts(&mut self) -> Vec<NodeId> {
+        while self.oldest < self.size() && !self.world.is_up(NodeId::at(self.oldest)) {
+            self.oldest += 1;
+        }
+        let stays = |&node: &NodeId| self.is_up(node) && self.view(node).state != State::Leaving;
+        (self.oldest..self.size()).map(NodeId::at).filter(stays).take(CONTACTS).collect()
+    }
+
+    /// Lets a node send a text to another one, and report what became of it.
+    ///
+    /// # Panics
+    /// If there is no such node, as sender.
+    pub fn send(&mut self, from: NodeId, to: NodeId, message: &str) {
+        let (title, message) = (DIRECT_TITLE.into(), message.into());
+        self.world.command(from, Command::Send { to, title, message });
+    }
+
+    /// Lets a node ask its neighbors for nodes that they know.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn discover(&mut self, node: NodeId) {
+        self.world.command(node, Command::Discover);
+    }
+
+    /// Lets a node count the network, through the network. Observers hear of the result.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn census(&mut self, node: NodeId) {
+        self.world.command(node, Command::Census);
+    }
+
+    /// Lets a node leave in good order.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn leave(&mut self, node: NodeId) {
+        self.world.command(node, Command::Leave);
+    }
+
+    /// Stops every node, now.
+    pub fn shutdown(&mut self) {
+        for node in self.up().collect::<Vec<_>>() {
+            self.world.command(node, Command::Shutdown);
+        }
+    }
+
+    /// Hands any command to a node.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn command(&mut self, node: NodeId, command: Command) {
+        self.world.command(node, command);
+    }
+
+    /// Whether a node has not stopped.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.world.is_up(node)
+    }
+
+    /// The nodes that have not stopped.
+    pub fn up(&self) -> impl Iterator<Item = NodeId> {
+        (0..self.size()).map(NodeId::at).filter(|&node| self.is_up(node))
+    }
+
+    /// What a node shows of itself.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn view(&self, node: NodeId) -> View {
+        self.world.view(node)
+    }
+
+    /// A node's state, neighbors, knowledge and counters.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn node_status(&self, node: NodeId) -> NodeStatus {
+        let View { state, neighbors, known, delivered, duplicates, inbox } = self.world.view(node);
+        NodeStatus {
+            node,
+            identity: self.world.identity(node),
+            state,
+            uptime_ns: self.world.uptime(node).as_nanos() as u64,
+            neighbors,
+            known: known.len(),
+            delivered,
+            duplicates,
+            inbox: inbox.len(),
+            counters: self.world.counters(node),
+        }
+    }
+
+    /// The network as a whole: its size and shape, and what its nodes sent.
+    pub fn status(&self) -> NetworkStatus {
+        let graph = self.topology().among(|node| self.is_up(node));
+        let components = graph.components();
+        let counters = (0..self.size()).map(|node| self.world.counters(NodeId::at(node)));
+        NetworkStatus {
+            time_ns: self.now().nanos(),
+            nodes: graph.nodes(),
+            ever: self.size(),
+            links: graph.edge_count(),
+            components: components.count(),
+            largest_component: components.largest(),
+            degrees: graph.degrees(),
+            counters: counters.fold(Counters::default(), Counters::plus),
+        }
+    }
+
     /// What was broadcast.
     ///
     /// # Panics
@@ -119,7 +305,7 @@ impl<W: World> Network<W> {
         self.world.now()
     }
 
-    /// How many nodes there are.
+    /// How many nodes there ever were; [`status`](Network::status) tells how many are up.
     pub fn size(&self) -> usize {
         self.world.size()
     }

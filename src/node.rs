@@ -1,24 +1,40 @@
 //! The peer that we ship: an overlay (who neighbors whom) and a broadcast (how a message reaches everyone), over a
-//! memory of what was seen.
+//! memory of what was seen; beside them direct messages, discovery and a census.
 //!
-//! Layers pass each other plain values; only the node's own handlers hold the transport. What a node guarantees so
-//! far: in a network that stays as it is, every broadcast reaches every node of the origin's component once.
+//! A node's *neighbors* are the peers with which it has agreed to exchange broadcasts. It has other links for a while,
+//! to ask somebody something or to hand over a direct message. Links that the world gives at the moment of its
+//! start make neighbors at once.
+//!
+//! What a node guarantees so far: in a network without crashes, every broadcast reaches every node that is a member from
+//! its publication on, once.
 
+mod book;
+mod census;
+mod direct;
 mod flood;
 mod frontier;
+mod links;
 mod overlay;
+mod tutorial;
 
 use crate::id::NodeId;
-use crate::message::Payload;
-use crate::protocol::{Command, Notice, Protocol, Wire};
+use crate::message::{Message, Payload};
+use crate::protocol::{Census, Command, Notice, Protocol, State, View, Wire};
+use crate::time::LocalTime;
 use crate::transport::Transport;
+use book::Book;
+use census::Waves;
+use direct::Direct;
 use frontier::Frontiers;
+use links::{Errand, Links};
 use overlay::Neighbors;
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tutorial::Tutorial;
 
 /// What all nodes of a network have in common.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeConfig {
     /// Who neighbors whom.
@@ -28,16 +44,19 @@ pub struct NodeConfig {
 }
 
 /// The overlays to choose from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OverlayKind {
-    /// The topology is given: a node neighbors whom the world linked it to, and never opens or closes a link.
+    /// The topology is given: a node neighbors whom the world linked it to, and never looks for others.
     #[default]
     Static,
+    /// Join as in the tutorial from which this project grew: ask a contact for a random node, ask that one for a random
+    /// part of itself and its neighbors, and link to those. At least three neighbors for everybody.
+    Tutorial,
 }
 
 /// The ways to spread a broadcast.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BroadcastKind {
     /// Forward once to all neighbors but the sender.
@@ -46,7 +65,7 @@ pub enum BroadcastKind {
 }
 
 /// What nodes say to each other.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum NodeMessage {
     /// A broadcast's content on its way.
     Data {
@@ -55,72 +74,267 @@ pub enum NodeMessage {
         /// How many links it has crossed when it arrives.
         hops: u32,
     },
+    /// Everything else; boxed, because a flood's messages must stay small.
+    Control(Box<Control>),
+}
+
+/// What nodes say to each other to keep the network going.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Control {
+    /// Name me a node of the network.
+    AskNode,
+    /// This one; none if I know only you.
+    Node(Option<NodeId>),
+    /// Name me a part of you and your neighbors.
+    AskPart,
+    /// These.
+    Part(Vec<NodeId>),
+    /// Let us be neighbors.
+    Hello {
+        /// Whether the sender is a member of the network, and not on its way in.
+        member: bool,
+    },
+    /// We are.
+    Welcome {
+        /// As with `Hello`.
+        member: bool,
+    },
+    /// I am leaving. Link to the heir that comes after you.
+    Leaving {
+        /// Counts the times that this node had to name its heirs anew.
+        round: u32,
+        /// All its neighbors, by identity.
+        heirs: Vec<NodeId>,
+    },
+    /// I did what your leaving asks of me.
+    Released {
+        /// In this round.
+        round: u32,
+    },
+    /// Name me nodes that you know.
+    AskKnown,
+    /// These are some.
+    Known(Vec<NodeId>),
+    /// A message for you alone.
+    Direct {
+        /// The sender's incarnation.
+        incarnation: u64,
+        /// Its number among those from this sender to this receiver.
+        sequence: u64,
+        /// The message.
+        message: Message,
+    },
+    /// I have it.
+    Ack {
+        /// Which one.
+        sequence: u64,
+    },
+    /// Count everybody behind you.
+    Explore(Wave),
+    /// So many.
+    Echo(Wave, Census),
+}
+
+/// Which census: its initiator and a number of that node's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Wave {
+    initiator: NodeId,
+    number: u32,
 }
 
 impl Wire for NodeMessage {
     fn payload(&self) -> Option<Payload> {
         match *self {
             NodeMessage::Data { payload, .. } => Some(payload),
+            NodeMessage::Control(_) => None,
         }
     }
 
     fn kind(&self) -> &'static str {
-        match self {
-            NodeMessage::Data { .. } => "data",
+        let NodeMessage::Control(control) = self else { return "data" };
+        match **control {
+            Control::AskNode => "ask_node",
+            Control::Node(_) => "node",
+            Control::AskPart => "ask_part",
+            Control::Part(_) => "part",
+            Control::Hello { .. } => "hello",
+            Control::Welcome { .. } => "welcome",
+            Control::Leaving { .. } => "leaving",
+            Control::Released { .. } => "released",
+            Control::AskKnown => "ask_known",
+            Control::Known(_) => "known",
+            Control::Direct { .. } => "direct",
+            Control::Ack { .. } => "ack",
+            Control::Explore(_) => "explore",
+            Control::Echo(..) => "echo",
         }
     }
+}
+
+impl From<Control> for NodeMessage {
+    fn from(control: Control) -> NodeMessage {
+        NodeMessage::Control(Box::new(control))
+    }
+}
+
+/// What a node's timers mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NodeTimer {
+    /// Look for neighbors again. Stale unless the generation is the latest.
+    Seek {
+        /// Counts the times that the search was started anew.
+        generation: u32,
+    },
+    /// Leaving has taken too long. Stale unless the generation is the latest.
+    LeaveDeadline {
+        /// Counts the times that the leaving was started anew.
+        generation: u32,
+    },
+    /// A direct message may have been lost.
+    Resend {
+        /// To whom it goes.
+        to: NodeId,
+        /// Which one.
+        sequence: u64,
+    },
 }
 
 /// One peer.
 #[derive(Debug)]
 pub struct Node {
+    overlay: OverlayKind,
     neighbors: Neighbors,
     seen: Frontiers,
     publisher: Publisher,
+    tally: Tally,
+    /// What most nodes of a given topology never need.
+    aside: Box<Aside>,
+}
+
+/// The parts of a node that are not on a broadcast's way.
+#[derive(Debug)]
+struct Aside {
+    started: LocalTime,
+    state: State,
+    /// Whether it ever was a part of the network, and not only on its way in.
+    is_member: bool,
+    links: Links,
+    book: Book,
+    tutorial: Tutorial,
+    direct: Direct,
+    waves: Waves,
 }
 
 /// A node's own series of broadcasts.
 #[derive(Debug, Default)]
 struct Publisher {
-    /// Drawn at the first broadcast of this life: a life without one needs none.
+    /// Drawn at the first message of this life: a life without one needs none.
     incarnation: Option<u64>,
     next_sequence: u64,
+}
+
+impl Publisher {
+    fn incarnation(&mut self, net: &mut impl Transport<Node>) -> u64 {
+        *self.incarnation.get_or_insert_with(|| net.rng().next_u64())
+    }
+}
+
+/// What a node counts of itself.
+#[derive(Debug, Default)]
+struct Tally {
+    delivered: u64,
+    duplicates: u64,
 }
 
 impl Protocol for Node {
     type Config = NodeConfig;
     type Message = NodeMessage;
-    type Timer = ();
+    type Timer = NodeTimer;
 
-    fn start(config: &NodeConfig, _net: &mut impl Transport<Node>) -> Node {
-        let OverlayKind::Static = config.overlay;
+    fn start(config: &NodeConfig, net: &mut impl Transport<Node>) -> Node {
         let BroadcastKind::Flood = config.broadcast;
-        Node { neighbors: Neighbors::default(), seen: Frontiers::default(), publisher: Publisher::default() }
+        let aside = Aside {
+            started: net.now(),
+            state: State::Member,
+            is_member: true,
+            links: Links::default(),
+            book: Book::default(),
+            tutorial: Tutorial::default(),
+            direct: Direct::default(),
+            waves: Waves::default(),
+        };
+        Node {
+            overlay: config.overlay,
+            neighbors: Neighbors::default(),
+            seen: Frontiers::default(),
+            publisher: Publisher::default(),
+            tally: Tally::default(),
+            aside: Box::new(aside),
+        }
     }
 
     fn on_command(&mut self, net: &mut impl Transport<Node>, command: Command) {
         match command {
+            Command::Join { contacts } => self.join(net, contacts),
             Command::Broadcast { title, message } => {
-                let incarnation = *self.publisher.incarnation.get_or_insert_with(|| net.rng().next_u64());
+                let incarnation = self.publisher.incarnation(net);
                 let payload = net.publish(incarnation, self.publisher.next_sequence, title, message);
                 self.publisher.next_sequence += 1;
                 self.receive(net, None, payload, 0);
             }
+            Command::Send { to, title, message } => self.send_direct(net, to, title, message),
+            Command::Discover => self.discover(net),
+            Command::Census => self.take_census(net),
+            Command::Leave => self.leave(net),
+            Command::Shutdown => self.stop(net),
         }
     }
 
     fn on_message(&mut self, net: &mut impl Transport<Node>, from: NodeId, message: NodeMessage) {
         match message {
             NodeMessage::Data { payload, hops } => self.receive(net, Some(from), payload, hops),
+            NodeMessage::Control(control) => self.on_control(net, from, *control),
         }
     }
 
-    fn on_link_up(&mut self, _net: &mut impl Transport<Node>, peer: NodeId) {
-        self.neighbors.add(peer);
+    fn on_timer(&mut self, net: &mut impl Transport<Node>, timer: NodeTimer) {
+        match timer {
+            NodeTimer::Seek { generation } => self.on_seek_timer(net, generation),
+            NodeTimer::LeaveDeadline { generation } => self.on_leave_deadline(net, generation),
+            NodeTimer::Resend { to, sequence } => self.on_resend_timer(net, to, sequence),
+        }
     }
 
-    fn on_link_down(&mut self, _net: &mut impl Transport<Node>, peer: NodeId) {
-        self.neighbors.remove(peer);
+    fn on_link_up(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
+        if self.is_given(net.now()) {
+            return self.neighbors.add_given(peer);
+        }
+        for errand in self.aside.links.came_up(peer) {
+            self.run_errand(net, peer, errand);
+        }
+    }
+
+    fn on_link_down(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
+        let was_neighbor = self.neighbors.remove(peer);
+        let failed = self.aside.links.went_down(peer);
+        self.wave_lost(net, peer);
+        self.direct_link_lost(net, peer);
+        self.overlay_link_lost(net, peer, was_neighbor, &failed);
+    }
+
+    fn inspect(&self, view: &mut View) {
+        let Aside { state, book, direct, .. } = &*self.aside;
+        view.state = *state;
+        view.neighbors.extend(self.neighbors.iter());
+        view.known.extend(self.neighbors.iter());
+        view.known.extend(book.iter().filter(|&known| !self.neighbors.contains(known)));
+        view.delivered = self.tally.delivered;
+        view.duplicates = self.tally.duplicates;
+        view.inbox.extend(direct.inbox().cloned());
+    }
+
+    fn can_join(config: &NodeConfig) -> bool {
+        config.overlay != OverlayKind::Static
     }
 
     /// A flood crosses every link twice but for the links by which a node first heard: 2E - (n - 1).
@@ -130,7 +344,13 @@ impl Protocol for Node {
 }
 
 impl Node {
-    /// A broadcast came in, from a neighbor or from the application: deliver and pass it on, if it is new.
+    /// Whether a link that comes up now is one that the world gives: at the moment of the node's start, unless it was told
+    /// to join.
+    fn is_given(&self, now: LocalTime) -> bool {
+        self.aside.started == now && !self.aside.tutorial.was_told_to_join()
+    }
+
+    /// A broadcast came in, from a peer or from the application: deliver and pass it on, if it is new.
     fn receive(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
         let broadcast = net.broadcast(payload);
         let (origin, sequence) = (broadcast.origin, broadcast.sequence);
@@ -138,82 +358,95 @@ impl Node {
         if let Some((first, last)) = sight.given_up {
             net.notify(Notice::Gap { origin, first, last });
         }
-        if sight.is_new {
-            net.notify(Notice::Delivered { payload, hops });
-            flood::spread(net, &self.neighbors, from, payload, hops);
+        if !sight.is_new {
+            self.tally.duplicates += 1;
+            return;
         }
+        self.tally.delivered += 1;
+        net.notify(Notice::Delivered { payload, hops });
+        flood::spread(net, &self.neighbors, from, payload, hops);
+    }
+
+    fn on_control(&mut self, net: &mut impl Transport<Node>, from: NodeId, control: Control) {
+        match control {
+            Control::AskNode => self.on_ask_node(net, from),
+            Control::Node(node) => self.on_node(net, from, node),
+            Control::AskPart => self.on_ask_part(net, from),
+            Control::Part(nodes) => self.on_part(net, from, nodes),
+            Control::Hello { member } => self.on_hello(net, from, member),
+            Control::Welcome { member } => self.on_welcome(net, from, member),
+            Control::Leaving { round, heirs } => self.on_leaving(net, from, round, heirs),
+            Control::Released { round } => self.on_released(net, from, round),
+            Control::AskKnown => self.on_ask_known(net, from),
+            Control::Known(nodes) => self.on_known(net, nodes),
+            Control::Direct { incarnation, sequence, message } => {
+                self.on_direct(net, from, incarnation, sequence, message);
+            }
+            Control::Ack { sequence } => self.on_ack(net, from, sequence),
+            Control::Explore(wave) => self.on_explore(net, from, wave),
+            Control::Echo(wave, census) => self.on_echo(net, from, wave, census),
+        }
+    }
+
+    /// Does something at a peer: now if there is a link to it, otherwise as soon as there is one.
+    fn visit(&mut self, net: &mut impl Transport<Node>, peer: NodeId, errand: Errand) {
+        if self.neighbors.contains(peer) || self.aside.links.is_up(peer) {
+            self.run_errand(net, peer, errand);
+        } else {
+            self.aside.links.expect(peer, errand);
+            net.open(peer);
+        }
+    }
+
+    fn run_errand(&mut self, net: &mut impl Transport<Node>, peer: NodeId, errand: Errand) {
+        match errand {
+            Errand::AskNode => net.send(peer, Control::AskNode.into()),
+            Errand::AskPart => net.send(peer, Control::AskPart.into()),
+            Errand::Befriend | Errand::Inherit { .. } => {
+                self.aside.links.befriending(peer, errand);
+                net.send(peer, Control::Hello { member: self.aside.is_member }.into());
+            }
+            Errand::Deliver => self.transmit(net, peer),
+        }
+    }
+
+    /// Closes a link that this node opened and has no more use for.
+    fn part_from(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
+        let Aside { links, direct, tutorial, .. } = &*self.aside;
+        let in_use = self.neighbors.contains(peer)
+            || links.has_errands(peer)
+            || direct.is_waiting_for(peer)
+            || tutorial.is_waiting_for(peer);
+        if links.is_own(peer) && !in_use {
+            net.close(peer);
+        }
+    }
+
+    /// Asks all neighbors for nodes that they know.
+    fn discover(&mut self, net: &mut impl Transport<Node>) {
+        for peer in self.neighbors.to_vec() {
+            net.send(peer, Control::AskKnown.into());
+        }
+    }
+
+    fn on_ask_known(&mut self, net: &mut impl Transport<Node>, from: NodeId) {
+        let nodes = self.aside.book.sample(net, from);
+        net.send(from, Control::Known(nodes).into());
+    }
+
+    fn on_known(&mut self, net: &mut impl Transport<Node>, nodes: Vec<NodeId>) {
+        for node in nodes {
+            self.aside.book.add(net, node);
+        }
+    }
+
+    /// Ends this node's life. What it could not hand over is lost.
+    fn stop(&mut self, net: &mut impl Transport<Node>) {
+        self.aside.direct.give_up_everything(net);
+        self.aside.state = State::Stopped;
+        net.stop();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::Identity;
-    use crate::message::{Broadcast, Origin, Timestamp};
-    use crate::transport::{Action, Outbox};
-
-    fn node_with_neighbors(peers: &[u32]) -> (Node, Outbox<Node>) {
-        let mut net = Outbox::new(NodeId(0));
-        let mut node = Node::start(&NodeConfig::default(), &mut net);
-        for &peer in peers {
-            node.on_link_up(&mut net, NodeId(peer));
-        }
-        (node, net)
-    }
-
-    fn foreign(sequence: u64) -> Broadcast {
-        let origin = Origin { node: NodeId(9), incarnation: 1 };
-        let identity = Identity::simulated(0, NodeId(9));
-        Broadcast::new(origin, identity, sequence, "#BROADCAST".into(), "hello".into(), Timestamp::default())
-    }
-
-    fn broadcast(text: &str) -> Command {
-        Command::Broadcast { title: "#BROADCAST".into(), message: text.into() }
-    }
-
-    #[test]
-    fn a_new_broadcast_is_delivered_and_passed_to_all_but_its_sender_once() {
-        let (mut node, mut net) = node_with_neighbors(&[1, 2, 3]);
-        let payload = net.receive(foreign(0));
-        node.on_message(&mut net, NodeId(2), NodeMessage::Data { payload, hops: 4 });
-        let onward = NodeMessage::Data { payload, hops: 5 };
-        assert_eq!(
-            net.take(),
-            [
-                Action::Notify(Notice::Delivered { payload, hops: 4 }),
-                Action::Send(NodeId(1), onward.clone()),
-                Action::Send(NodeId(3), onward),
-            ]
-        );
-        node.on_message(&mut net, NodeId(3), NodeMessage::Data { payload, hops: 9 });
-        assert_eq!(net.take(), []);
-    }
-
-    #[test]
-    fn the_same_text_twice_is_two_messages() {
-        let (mut node, mut net) = node_with_neighbors(&[1]);
-        node.on_command(&mut net, broadcast("hello"));
-        node.on_command(&mut net, broadcast("hello"));
-        let published: Vec<Payload> = net
-            .take()
-            .iter()
-            .filter_map(|action| if let Action::Publish(payload) = action { Some(*payload) } else { None })
-            .collect();
-        let (a, b) = (net.broadcast(published[0]), net.broadcast(published[1]));
-        assert_ne!(a.message.id, b.message.id);
-        assert_eq!((a.sequence, b.sequence, a.origin), (0, 1, b.origin));
-    }
-
-    #[test]
-    fn a_link_that_went_down_is_not_used() {
-        let (mut node, mut net) = node_with_neighbors(&[1, 2]);
-        node.on_link_down(&mut net, NodeId(1));
-        node.on_command(&mut net, broadcast("hello"));
-        let receivers: Vec<NodeId> = net
-            .take()
-            .iter()
-            .filter_map(|action| if let Action::Send(to, _) = action { Some(*to) } else { None })
-            .collect();
-        assert_eq!(receivers, [NodeId(2)]);
-    }
-}
+mod tests;

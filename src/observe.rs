@@ -2,10 +2,12 @@
 //!
 //! An observer is a type parameter of the world: `()` compiles to nothing, and a pair of observers is one.
 
+mod conversation;
 mod metrics;
 mod trace;
 
-pub use metrics::{Metrics, Spread};
+pub use conversation::{Conversation, Utterance};
+pub use metrics::{DirectMessages, Metrics, Spread};
 pub use trace::Trace;
 
 use crate::id::NodeId;
@@ -24,6 +26,13 @@ pub trait Observer {
 pub enum Observation<'a> {
     /// A node began its life.
     Started {
+        /// The node.
+        node: NodeId,
+        /// Whether it is a part of the network from now on; otherwise it is still to join.
+        is_member: bool,
+    },
+    /// A node ended its life.
+    Stopped {
         /// The node.
         node: NodeId,
     },
@@ -87,6 +96,8 @@ pub enum DropReason {
     OldSession,
     /// The link lost it.
     Loss,
+    /// The receiver had stopped.
+    Stopped,
 }
 
 impl Observer for () {

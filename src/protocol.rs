@@ -5,10 +5,10 @@
 //! peers say to each other is the protocol's own.
 
 use crate::id::NodeId;
-use crate::message::{Origin, Payload};
+use crate::message::{Message, Origin, Payload};
 use crate::transport::Transport;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 /// One peer's state machine.
@@ -42,8 +42,16 @@ pub trait Protocol: Sized + Send + 'static {
     /// The link to `peer` is gone, or an [`open`](Transport::open) was refused.
     fn on_link_down(&mut self, _net: &mut impl Transport<Self>, _peer: NodeId) {}
 
+    /// Shows what can be seen of the node from outside: for status, judges and tests.
+    fn inspect(&self, _view: &mut View) {}
+
     /// Panics if the node's state contradicts itself. Called after every event in builds with debug assertions.
     fn check_invariants(&self) {}
+
+    /// Whether nodes with this configuration can join a network that is running.
+    fn can_join(_config: &Self::Config) -> bool {
+        true
+    }
 
     /// How many messages one broadcast costs in a calm network of `nodes` nodes and `links` links, if the protocol
     /// can tell beforehand. Only used to predict the cost of a run.
@@ -73,6 +81,11 @@ pub trait Wire: Serialize + DeserializeOwned + Clone + Debug + Send + 'static {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum Command {
+    /// Become a part of the network, through one of these nodes; without any, be its first.
+    Join {
+        /// Nodes that live, or did a moment ago.
+        contacts: Vec<NodeId>,
+    },
     /// Bring this to every node.
     Broadcast {
         /// What kind of message it is to the application.
@@ -80,6 +93,23 @@ pub enum Command {
         /// The text.
         message: String,
     },
+    /// Bring this to one node.
+    Send {
+        /// Which node.
+        to: NodeId,
+        /// What kind of message it is to the application.
+        title: String,
+        /// The text.
+        message: String,
+    },
+    /// Ask peers for nodes that they know.
+    Discover,
+    /// Count the network.
+    Census,
+    /// Leave the network in good order, and stop.
+    Leave,
+    /// Stop at once, as everybody else does.
+    Shutdown,
 }
 
 /// What a node reports to the application and to observers.
@@ -102,4 +132,67 @@ pub enum Notice {
         /// The last one.
         last: u64,
     },
+    /// The node is a part of the network.
+    Joined,
+    /// A direct message came in.
+    Received {
+        /// Who sent it.
+        from: NodeId,
+    },
+    /// What became of a direct message of this node.
+    Resolved {
+        /// To whom it was sent.
+        to: NodeId,
+        /// Its number among the direct messages to that node, from 0.
+        sequence: u64,
+        /// Whether the receiver has it for sure. If not, it may have it or not.
+        delivered: bool,
+    },
+    /// A census came to its end.
+    Counted(Census),
+}
+
+/// What a census found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Census {
+    /// How many nodes.
+    pub nodes: u64,
+    /// The sum of their neighbors: twice the number of links.
+    pub link_ends: u64,
+    /// The fewest neighbors of one of them.
+    pub least_neighbors: u32,
+    /// The most.
+    pub most_neighbors: u32,
+}
+
+/// What can be seen of a node from outside.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct View {
+    /// Whether it is a part of the network.
+    pub state: State,
+    /// The peers with which it exchanges broadcasts.
+    pub neighbors: Vec<NodeId>,
+    /// The nodes that it knows, neighbors included.
+    pub known: Vec<NodeId>,
+    /// How many broadcasts it delivered.
+    pub delivered: u64,
+    /// How many copies of broadcasts it received in vain.
+    pub duplicates: u64,
+    /// The direct messages that it received last, the oldest first, with their senders.
+    pub inbox: Vec<(NodeId, Message)>,
+}
+
+/// Whether a node is a part of the network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is on its way in.
+    Joining,
+    /// It is.
+    #[default]
+    Member,
+    /// It is on its way out.
+    Leaving,
+    /// It was.
+    Stopped,
 }

@@ -6,11 +6,15 @@ mod complaint;
 mod data;
 mod file;
 mod playback;
+mod reference;
+mod schema;
 mod source;
 
 pub use data::DataFolders;
 pub use file::*;
-pub use playback::{Playback, Progress};
+pub use playback::{Closing, IdleStep, Playback, Progress};
+pub use reference::reference;
+pub use schema::schema;
 pub use source::{Problem, Source};
 
 use crate::graph::Graph;
@@ -40,7 +44,7 @@ pub struct Scenario<C> {
 }
 
 /// A step of the timeline, its targets found.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct PlannedStep {
     /// When it happens first.
     pub at: Time,
@@ -53,8 +57,18 @@ pub struct PlannedStep {
 }
 
 /// What a step does.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Action {
+    /// A node joins.
+    Join {
+        /// Through whom.
+        contact: Through,
+    },
+    /// Nodes leave.
+    Leave {
+        /// Which nodes.
+        who: Nodes,
+    },
     /// Nodes broadcast.
     Broadcast {
         /// Which nodes.
@@ -64,20 +78,60 @@ pub enum Action {
         /// The text.
         message: String,
     },
+    /// Nodes send to single nodes.
+    Send {
+        /// Which nodes.
+        from: Nodes,
+        /// To which nodes, each of them.
+        to: Nodes,
+        /// What kind of message.
+        title: String,
+        /// The text.
+        message: String,
+    },
+    /// Nodes ask their neighbors for nodes that they know.
+    Discover {
+        /// Which nodes.
+        who: Nodes,
+    },
+    /// The status of the network is written down.
+    Status {
+        /// Under this name.
+        name: String,
+        /// These nodes count the network by themselves.
+        by: Option<Nodes>,
+    },
+    /// Every node stops.
+    Shutdown,
     /// The network is drawn and exported.
     Snapshot {
         /// Under this name.
         name: String,
+        /// With the messages of this node.
+        follow: Option<NodeId>,
     },
 }
 
-/// Which nodes a step is about, each time that it happens.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Which nodes a step is about, of those that are up each time that it happens.
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Nodes {
     /// One, drawn anew.
     Random,
     /// All of them.
     All,
+    /// So large a share of them, drawn anew.
+    Share(f64),
+    /// This one.
+    One(NodeId),
+}
+
+/// Through whom a node joins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Through {
+    /// Those that everybody knows.
+    Genesis,
+    /// One, drawn anew.
+    Random,
     /// This one.
     One(NodeId),
 }
@@ -109,6 +163,11 @@ pub enum ScenarioError {
         /// Why not.
         reason: String,
     },
+    /// Nodes would join that cannot.
+    #[error(
+        "nodes are to join, but those of this scenario cannot; give them another overlay, as in \"node\": {{\"overlay\": \"tutorial\"}}"
+    )]
+    CannotJoin,
     /// Something in it is wrong.
     #[error("{0}")]
     Wrong(Problems),
@@ -169,6 +228,18 @@ impl<C: DeserializeOwned + Default> Scenario<C> {
 }
 
 impl<C: Clone> Scenario<C> {
+    /// Whether nodes that run `P` can do what it asks of them.
+    ///
+    /// # Errors
+    /// [`ScenarioError::CannotJoin`].
+    pub fn check_for<P: Protocol<Config = C>>(&self) -> Result<(), ScenarioError> {
+        let joins = self.timeline.iter().any(|step| matches!(step.action, Action::Join { .. }));
+        if joins && !P::can_join(&self.file.node) {
+            return Err(ScenarioError::CannotJoin);
+        }
+        Ok(())
+    }
+
     /// What the simulator needs of it.
     pub fn sim_config<P: Protocol<Config = C>>(&self) -> SimConfig<P> {
         SimConfig { graph: self.graph.clone(), links: self.links.clone(), node: self.file.node.clone() }
@@ -176,8 +247,28 @@ impl<C: Clone> Scenario<C> {
 }
 
 impl<C> Scenario<C> {
+    /// The nodes whose messages are to be drawn.
+    pub fn followed(&self) -> impl Iterator<Item = NodeId> {
+        self.timeline.iter().filter_map(|step| match step.action {
+            Action::Snapshot { follow, .. } => follow,
+            _ => None,
+        })
+    }
+
+    /// The node with this name or number, whether there is one or not.
+    pub fn find(&self, selector: &Selector) -> Option<NodeId> {
+        find_node(&self.file.names, selector)
+    }
+
     /// A node's name: the one it was given, or its number.
     pub fn name_of(&self, node: NodeId) -> String {
         self.file.names.get(node.index()).cloned().unwrap_or_else(|| node.0.to_string())
+    }
+}
+
+fn find_node(names: &[String], selector: &Selector) -> Option<NodeId> {
+    match selector {
+        Selector::Number(number) => u32::try_from(*number).ok().map(NodeId),
+        Selector::Name(name) => names.iter().position(|candidate| candidate == name).map(NodeId::at),
     }
 }

@@ -8,6 +8,7 @@ mod digest;
 mod links;
 mod matrix;
 mod queue;
+mod regions;
 mod sessions;
 mod topology;
 mod transport;
@@ -19,13 +20,14 @@ pub use matrix::Matrix;
 pub use topology::{MAX_LINKS, MAX_NODES, Topology, TopologyError, parse_edge_list};
 
 use crate::graph::Graph;
-use crate::id::NodeId;
+use crate::id::{Identity, NodeId};
 use crate::message::Broadcasts;
 use crate::observe::{DropReason, Observation, Observer, Parcel};
-use crate::protocol::{Command, Protocol, Wire};
+use crate::protocol::{Command, Protocol, State, View, Wire};
 use crate::rng::{Draws, Purpose};
 use crate::time::Time;
 use crate::world::{Counters, InFlight, World};
+use fixedbitset::FixedBitSet;
 use queue::EventQueue;
 use rand::rngs::Xoshiro256PlusPlus;
 use sessions::{Answer, Session, Sessions};
@@ -85,6 +87,11 @@ struct Core<P: Protocol, O> {
     counters: Vec<Counters>,
     /// Peers to which the handler at work closed the link.
     closed_by_handler: VecDeque<NodeId>,
+    /// Whether the handler at work asked for the end of its node.
+    stop_after_handler: bool,
+    up: FixedBitSet,
+    /// When each node began its life, and ended it.
+    lives: Vec<(Time, Option<Time>)>,
     in_flight: InFlight,
     digest: Digest,
     observer: O,
@@ -139,6 +146,9 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
             rngs: Vec::with_capacity(nodes),
             counters: Vec::with_capacity(nodes),
             closed_by_handler: VecDeque::new(),
+            stop_after_handler: false,
+            up: FixedBitSet::with_capacity(nodes),
+            lives: Vec::with_capacity(nodes),
             in_flight: InFlight::default(),
             digest: Digest::default(),
             observer,
@@ -146,17 +156,17 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
         let mut sim = Sim { config: config.node, nodes: Vec::with_capacity(nodes), core };
         // Everybody is there before anybody starts: a node may open links to all others as it starts.
         config.graph.node_ids().for_each(|_| sim.core.add_node());
-        config.graph.node_ids().for_each(|node| sim.start(node));
+        config.graph.node_ids().for_each(|node| sim.start(node, true));
         config.graph.edges().for_each(|(a, b)| sim.link(a, b));
         sim
     }
 
-    fn start(&mut self, id: NodeId) {
+    fn start(&mut self, id: NodeId, is_member: bool) {
         self.core.note(digest::STARTED, id, id, 0);
-        self.core.tell(Observation::Started { node: id });
+        self.core.tell(Observation::Started { node: id, is_member });
         let node = P::start(&self.config, &mut SimTransport { core: &mut self.core, me: id });
         self.nodes.push(node);
-        self.tell_of_closed_links(id);
+        self.settle(id);
     }
 
     /// Brings a link up at both ends, at once.
@@ -172,6 +182,10 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
     fn step(&mut self, until: Time) -> bool {
         let Some((time, Event { to, what })) = self.core.queue.pop_until(until) else { return false };
         self.core.now = time;
+        if !self.core.up.contains(to.index()) {
+            self.core.find_stopped(to, what);
+            return true;
+        }
         match what {
             What::Message { from, session, message } => self.deliver(from, to, session, message),
             What::Timer(timer) => {
@@ -242,15 +256,20 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
         self.handle(node, |state, net| state.on_link_down(net, peer));
     }
 
-    /// Lets a node handle something, and then tells it of the links that it closed meanwhile.
+    /// Lets a node handle something, and then sees to what it did to its links and its life meanwhile.
     fn handle(&mut self, id: NodeId, handler: impl FnOnce(&mut P, &mut SimTransport<'_, P, O>)) {
         self.call(id, handler);
-        self.tell_of_closed_links(id);
+        self.settle(id);
     }
 
-    /// Before anything else can bring them up again. In a loop, not by recursion: a hub may close a million at once.
-    fn tell_of_closed_links(&mut self, id: NodeId) {
-        while let Some(peer) = self.core.closed_by_handler.pop_front() {
+    /// Tells a node of the links that it closed, before anything else can bring them up again; or ends its life. In a loop,
+    /// not by recursion: a hub may close a million links at once.
+    fn settle(&mut self, id: NodeId) {
+        loop {
+            if std::mem::take(&mut self.core.stop_after_handler) {
+                return self.core.stop(id);
+            }
+            let Some(peer) = self.core.closed_by_handler.pop_front() else { return };
             self.core.note(digest::LINK_DOWN, id, peer, 0);
             self.core.tell(Observation::LinkDown { node: id, peer });
             self.call(id, |state, net| state.on_link_down(net, peer));
@@ -304,6 +323,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         self.rngs.push(None);
         self.counters.push(Counters::default());
         self.sessions.add_node();
+        self.up.grow(self.counters.len());
+        self.up.insert(self.counters.len() - 1);
+        self.lives.push((self.now, None));
     }
 
     fn tell(&mut self, event: Observation<'_>) {
@@ -320,6 +342,33 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         let header =
             postcard::experimental::serialized_size(message).expect("messages can be encoded") as u32;
         Parcel { from, to, kind: message.kind(), payload, bytes: header.saturating_add(content) }
+    }
+
+    /// Ends a node's life: its peers learn of it as of any closed link.
+    fn stop(&mut self, node: NodeId) {
+        self.closed_by_handler.clear();
+        for (peer, session) in self.sessions.close_all(node) {
+            self.control(node, peer, What::Closed { from: node, session });
+        }
+        self.up.set(node.index(), false);
+        self.lives[node.index()].1 = Some(self.now);
+        self.note(digest::STOPPED, node, node, 0);
+        self.tell(Observation::Stopped { node });
+    }
+
+    /// Something was on its way to a node that has stopped.
+    fn find_stopped(&mut self, node: NodeId, what: What<P>) {
+        match what {
+            What::Message { from, message, .. } => {
+                let parcel = self.arrive(from, node, &message);
+                self.tell(Observation::Dropped(parcel, DropReason::Stopped));
+            }
+            What::Open { from, session } | What::Accepted { from, session } => {
+                self.note(digest::OPEN, from, node, 0);
+                self.control(node, from, What::Closed { from: node, session });
+            }
+            What::Timer(_) | What::Closed { .. } | What::Unreachable { .. } => {}
+        }
     }
 
     /// Puts a message on its link.
@@ -368,9 +417,41 @@ impl<P: Protocol, O: Observer> World for Sim<P, O> {
         self.nodes.len()
     }
 
+    fn spawn(&mut self) -> NodeId {
+        let id = NodeId::at(self.nodes.len());
+        self.core.add_node();
+        self.start(id, false);
+        id
+    }
+
+    fn is_up(&self, node: NodeId) -> bool {
+        assert!(node.index() < self.nodes.len(), "there is no {node:?}");
+        self.core.up.contains(node.index())
+    }
+
     fn command(&mut self, node: NodeId, command: Command) {
-        self.core.note(digest::COMMAND, node, node, 0);
-        self.handle(node, |state, net| state.on_command(net, command));
+        if self.is_up(node) {
+            self.core.note(digest::COMMAND, node, node, 0);
+            self.handle(node, |state, net| state.on_command(net, command));
+        }
+    }
+
+    fn view(&self, node: NodeId) -> View {
+        let mut view = View::default();
+        self.nodes[node.index()].inspect(&mut view);
+        if !self.is_up(node) {
+            view.state = State::Stopped;
+        }
+        view
+    }
+
+    fn uptime(&self, node: NodeId) -> Duration {
+        let (started, stopped) = self.core.lives[node.index()];
+        stopped.unwrap_or(self.core.now).since(started)
+    }
+
+    fn identity(&self, node: NodeId) -> Identity {
+        Identity::simulated(self.core.seed, node)
     }
 
     fn advance(&mut self, until: Time, most: u64) -> bool {

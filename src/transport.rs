@@ -14,6 +14,9 @@
 //! 7. [`notify`](Transport::notify) and [`publish`](Transport::publish) tell observers and the application; an
 //!    observer cannot influence a run.
 //!
+//! 8. [`stop`](Transport::stop) ends the node's life when the handler returns: its links close, its timers die, what
+//!    is still on its way to it is lost, and nothing is ever sent by it again.
+//!
 //! `tests/it/contract.rs` holds tests for the clauses, which run against every implementation: the simulator with each
 //! kind of link, and [`Outbox`] under a world of a few lines (clauses 3 and 7 are about a world's own doings and are
 //! tested on the simulator).
@@ -23,7 +26,7 @@ mod outbox;
 pub use outbox::{Action, Outbox};
 
 use crate::id::{Identity, NodeId};
-use crate::message::{Broadcast, Payload};
+use crate::message::{Broadcast, Payload, Timestamp};
 use crate::protocol::{Notice, Protocol};
 use crate::time::LocalTime;
 use rand::Rng;
@@ -39,6 +42,9 @@ pub trait Transport<P: Protocol> {
 
     /// This node's clock. It may be skewed: use it for intervals only.
     fn now(&self) -> LocalTime;
+
+    /// The calendar time by this node's clock, to date messages with.
+    fn calendar(&self) -> Timestamp;
 
     /// This node's own random stream.
     fn rng(&mut self) -> &mut impl Rng;
@@ -65,4 +71,7 @@ pub trait Transport<P: Protocol> {
 
     /// Reports something to the application and to observers.
     fn notify(&mut self, notice: Notice);
+
+    /// Ends this node's life, as soon as the handler returns.
+    fn stop(&mut self);
 }

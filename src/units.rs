@@ -1,7 +1,10 @@
 //! Quantities as people write them in files and on the command line: durations with units, shares.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
 use serde::ser::Serializer;
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -144,10 +147,10 @@ pub fn human_bytes(bytes: f64) -> String {
     format!("{} {unit}", decimal(value))
 }
 
-/// Serde for durations: `#[serde(with = "units::duration")]`.
-pub mod duration {
-    use super::*;
+/// How durations stand in files, for serde and the schema: `#[serde(with = "units::DurationText")]`.
+pub struct DurationText;
 
+impl DurationText {
     /// As [`format_duration`].
     ///
     /// # Errors
@@ -161,29 +164,41 @@ pub mod duration {
     /// # Errors
     /// Those of [`parse_duration`], and for anything that is not a string.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        deserializer.deserialize_str(Text)
-    }
-
-    struct Text;
-
-    impl Visitor<'_> for Text {
-        type Value = Duration;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a duration with its unit, such as \"10ms\"")
-        }
-
-        fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-            parse_duration(text).map_err(E::custom)
-        }
+        deserializer.deserialize_str(DurationText)
     }
 }
 
-/// Serde for shares and probabilities, 0 to 1: `#[serde(with = "units::share")]`.
-pub mod share {
-    use super::*;
-    use serde::Deserialize;
+impl Visitor<'_> for DurationText {
+    type Value = Duration;
 
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a duration with its unit, such as \"10ms\"")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
+        parse_duration(text).map_err(E::custom)
+    }
+}
+
+impl JsonSchema for DurationText {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A duration: a number and its unit (ns, us, ms, s, min, h, d).",
+            "type": "string",
+            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(ns|us|µs|ms|s|min|h|d)\s*$",
+            "examples": ["10ms", "1.5s", "2min"],
+        })
+    }
+}
+
+/// How shares and probabilities, 0 to 1, stand in files: `#[serde(with = "units::Share")]`.
+pub struct Share;
+
+impl Share {
     /// A plain number.
     ///
     /// # Errors
@@ -202,6 +217,20 @@ pub mod share {
             return Ok(share);
         }
         Err(de::Error::custom(format_args!("`{share}` is not a share; a share lies between 0 and 1")))
+    }
+}
+
+impl JsonSchema for Share {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Share".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": 0, "maximum": 1 })
     }
 }
 

@@ -1,24 +1,50 @@
 //! What the population needs of the place where it lives: [`World`], which the simulator implements.
 
 use crate::graph::Graph;
-use crate::id::NodeId;
+use crate::id::{Identity, NodeId};
 use crate::message::Broadcasts;
-use crate::protocol::Command;
+use crate::protocol::{Command, View};
 use crate::time::Time;
+use serde::Serialize;
+use std::time::Duration;
 
 /// Where nodes live: it carries their messages and makes their time pass.
 pub trait World {
     /// The world's time.
     fn now(&self) -> Time;
 
-    /// How many nodes there are; their numbers are `0..size`.
+    /// How many nodes there ever were; their numbers are `0..size`.
     fn size(&self) -> usize;
 
-    /// Hands a command of the application to a node, now.
+    /// Starts a node, now, without any link; it is to be told to join.
+    fn spawn(&mut self) -> NodeId;
+
+    /// Whether a node has not stopped yet.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    fn is_up(&self, node: NodeId) -> bool;
+
+    /// Hands a command of the application to a node, now. A node that has stopped does nothing.
     ///
     /// # Panics
     /// If there is no such node.
     fn command(&mut self, node: NodeId, command: Command);
+
+    /// What a node shows of itself; of one that has stopped, what it showed last.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    fn view(&self, node: NodeId) -> View;
+
+    /// How long a node has lived, or did.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    fn uptime(&self, node: NodeId) -> Duration;
+
+    /// A node's global name.
+    fn identity(&self, node: NodeId) -> Identity;
 
     /// Lets time pass until `until`, all events of that moment included, or until `most` events have happened.
     /// Whether `until` was reached.
@@ -53,7 +79,7 @@ pub struct InFlight {
 }
 
 /// What one node sent and received. The world counts, so that every protocol has these for free.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Counters {
     /// Messages handed to links.
     pub messages_sent: u64,
@@ -63,4 +89,16 @@ pub struct Counters {
     pub bytes_sent: u64,
     /// Their sizes on a wire.
     pub bytes_received: u64,
+}
+
+impl Counters {
+    /// Both together.
+    pub fn plus(self, other: Counters) -> Counters {
+        Counters {
+            messages_sent: self.messages_sent + other.messages_sent,
+            messages_received: self.messages_received + other.messages_received,
+            bytes_sent: self.bytes_sent + other.bytes_sent,
+            bytes_received: self.bytes_received + other.bytes_received,
+        }
+    }
 }

@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sim", &["graph", "id", "message", "observe", "protocol", "rng", "time", "transport", "units", "world"]),
     ("network", &["graph", "id", "message", "observe", "protocol", "sim", "time", "world"]),
     ("scenario", &["graph", "id", "network", "protocol", "rng", "sim", "time", "units", "world"]),
-    ("judge", &["graph", "id", "observe", "scenario", "time", "units", "world"]),
+    ("judge", &["graph", "id", "message", "observe", "scenario", "time", "units", "world"]),
     ("draw", &["graph", "id", "rng", "units"]),
     (
         "report",

@@ -2,6 +2,7 @@
 
 use crate::scenario::{DataFolders, Scenario, ScenarioError, Source};
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use serde::de::DeserializeOwned;
@@ -24,11 +25,25 @@ Exit codes: 0 pass, 1 fail, 2 unknown (too short to tell), 3 vacuous (nothing wa
 pub(super) enum SubCommand {
     /// Run a scenario: verdict, summary, pictures
     Run(RunArguments),
-    /// Check a scenario, print it with every default filled in, and predict what a run costs
-    Check(ScenarioArguments),
+    /// Check scenarios; print a single one with every default filled in, and predict what a run costs
+    Check(CheckArguments),
     /// Draw the network with which a scenario starts, without running it
     #[cfg(feature = "draw")]
     Draw(DrawArguments),
+    /// Print the JSON Schema of scenario files, by which editors complete and check
+    Schema(SchemaArguments),
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages
+    #[command(hide = true)]
+    Man {
+        /// The folder for them; it has to exist
+        folder: PathBuf,
+    },
 }
 
 /// Which scenario, and what is changed in it.
@@ -36,6 +51,29 @@ pub(super) enum SubCommand {
 pub(super) struct ScenarioArguments {
     /// The scenario file
     pub(super) file: PathBuf,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+}
+
+#[derive(Args)]
+pub(super) struct CheckArguments {
+    /// Scenario files, or folders: these stand for every .json file below them, schemas apart
+    #[arg(required = true, value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) changes: Changes,
+}
+
+#[derive(Args)]
+pub(super) struct SchemaArguments {
+    /// Print it as a document for people instead
+    #[arg(long)]
+    pub(super) markdown: bool,
+}
+
+/// What is changed in a scenario, and where its data is.
+#[derive(Args)]
+pub(super) struct Changes {
     /// Take this seed instead of the scenario's; `random` draws one and says which
     #[arg(long, value_name = "NUMBER|random")]
     pub(super) seed: Option<Seed>,
@@ -108,7 +146,45 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
 impl ScenarioArguments {
     /// Reads, changes and checks the scenario.
     pub(super) fn load<C: DeserializeOwned + Default>(&self) -> Result<Scenario<C>, ScenarioError> {
-        let mut source = Source::read(&self.file)?;
+        self.changes.load(&self.file)
+    }
+
+    /// The command that runs the same scenario again, as a shell takes it.
+    pub(super) fn repeat<C>(&self, scenario: &Scenario<C>) -> String {
+        let seed = scenario.file.seed;
+        let folders = std::env::var_os("RUMORMILL_DATA").filter(|_| scenario.file.names_data());
+        let folders = folders.map_or(String::new(), |folders| {
+            format!("RUMORMILL_DATA={} ", quoted(&folders.to_string_lossy()))
+        });
+        let program = std::env::args_os().next().map(PathBuf::from);
+        let program = program.as_deref().and_then(Path::file_name).unwrap_or("rumormill".as_ref());
+        let (program, file) = (program.to_string_lossy(), self.file.to_string_lossy());
+        // A file whose name begins with a dash would be taken for a flag.
+        let file = if file.starts_with('-') { format!("./{file}") } else { file.into_owned() };
+        let Changes { data, set, .. } = &self.changes;
+        let data = data.iter().map(|folder| format!(" --data {}", quoted(&folder.to_string_lossy())));
+        let set = set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
+        let changes: String = data.chain(set).collect();
+        format!("{folders}{} run {}{changes} --seed {seed}", quoted(&program), quoted(&file))
+    }
+
+    /// The scenario's name, after its file.
+    pub(super) fn name(&self) -> String {
+        name_of(&self.file)
+    }
+}
+
+fn name_of(file: &Path) -> String {
+    file.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy().into_owned())
+}
+
+impl Changes {
+    /// Reads, changes and checks a scenario.
+    pub(super) fn load<C: DeserializeOwned + Default>(
+        &self,
+        file: &Path,
+    ) -> Result<Scenario<C>, ScenarioError> {
+        let mut source = Source::read(file)?;
         for (path, value) in &self.set {
             let set = source.set(path, value);
             set.map_err(|reason| ScenarioError::NoSuchPlace { path: path.clone(), reason })?;
@@ -118,41 +194,19 @@ impl ScenarioArguments {
             // What has no place for a seed is no scenario; parsing it tells why.
             let _ = source.set("seed", &seed.number().to_string());
         }
-        let mut scenario: Scenario<C> = Scenario::parse(&source, &self.data_folders())?;
+        let mut scenario: Scenario<C> = Scenario::parse(&source, &self.data_folders(file))?;
         if scenario.file.title.is_empty() {
-            scenario.file.title = self.name();
+            scenario.file.title = name_of(file);
         }
         Ok(scenario)
     }
 
-    /// The command that runs the same scenario again, as a shell takes it.
-    pub(super) fn repeat(&self, seed: u64) -> String {
-        let folders = std::env::var_os("RUMORMILL_DATA").map_or(String::new(), |folders| {
-            format!("RUMORMILL_DATA={} ", quoted(&folders.to_string_lossy()))
-        });
-        let program = std::env::args_os().next().map(PathBuf::from);
-        let program = program.as_deref().and_then(Path::file_name).unwrap_or("rumormill".as_ref());
-        let (program, file) = (program.to_string_lossy(), self.file.to_string_lossy());
-        // A file whose name begins with a dash would be taken for a flag.
-        let file = if file.starts_with('-') { format!("./{file}") } else { file.into_owned() };
-        let data = self.data.iter().map(|folder| format!(" --data {}", quoted(&folder.to_string_lossy())));
-        let set =
-            self.set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
-        let changes: String = data.chain(set).collect();
-        format!("{folders}{} run {}{changes} --seed {seed}", quoted(&program), quoted(&file))
-    }
-
     /// Beside the scenario, then where the command line says, then where the environment says.
-    fn data_folders(&self) -> DataFolders {
-        let beside = self.file.parent().map(Path::to_path_buf);
+    fn data_folders(&self, file: &Path) -> DataFolders {
+        let beside = file.parent().map(Path::to_path_buf);
         let named = std::env::var_os("RUMORMILL_DATA");
         let named = named.iter().flat_map(std::env::split_paths);
         DataFolders::new(beside.into_iter().chain(self.data.iter().cloned()).chain(named))
-    }
-
-    /// The scenario's name, after its file.
-    pub(super) fn name(&self) -> String {
-        self.file.file_stem().map_or("scenario".into(), |stem| stem.to_string_lossy().into_owned())
     }
 }
 
@@ -175,13 +229,13 @@ impl Seed {
 
 impl RunArguments {
     /// The command that makes the same results again.
-    pub(super) fn repeat(&self, seed: u64) -> String {
+    pub(super) fn repeat<C>(&self, scenario: &Scenario<C>) -> String {
         let out = match self.out == Path::new(DEFAULT_OUT) {
             true => String::new(),
             false => format!(" --out {}", quoted(&self.out.to_string_lossy())),
         };
         let trace = if self.trace { " --trace" } else { "" };
-        format!("{}{out}{trace}", self.scenario.repeat(seed))
+        format!("{}{out}{trace}", self.scenario.repeat(scenario))
     }
 }
 

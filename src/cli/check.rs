@@ -1,34 +1,118 @@
-//! `rumormill check`: whether a scenario is right, what it says in full, and what a run of it will cost.
+//! `rumormill check`: whether scenarios are right; for a single one, what it says in full and what a run of it will cost.
 
-use super::arguments::ScenarioArguments;
-use super::{Failure, files, print};
+use super::arguments::CheckArguments;
+use super::{Failure, complain, files, print};
 use crate::protocol::Protocol;
 use crate::report::Prediction;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioError};
 use crate::units::{counted, grouped, human_bytes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-pub(super) fn check<P>(arguments: &ScenarioArguments) -> Result<u8, Failure>
+pub(super) fn check<P>(arguments: &CheckArguments) -> Result<u8, Failure>
 where
     P: Protocol,
     P::Config: Serialize + DeserializeOwned + Default,
 {
-    let scenario: Scenario<P::Config> = arguments.load()?;
+    match arguments.paths.as_slice() {
+        [file] if !file.is_dir() => check_one::<P>(arguments, file),
+        _ => check_all::<P>(arguments),
+    }
+}
+
+fn check_one<P>(arguments: &CheckArguments, file: &Path) -> Result<u8, Failure>
+where
+    P: Protocol,
+    P::Config: Serialize + DeserializeOwned + Default,
+{
+    let scenario: Scenario<P::Config> = load::<P>(arguments, file)?;
     print(&files::json(&scenario.file))?;
-    super::complain::say(&prediction::<P>(&scenario));
+    let prediction = Prediction::of::<P>(&scenario);
+    let events = prediction
+        .messages
+        .map_or("an unknown number of".into(), |events| format!("about {}", grouped(events)));
+    complain::say(&format!(
+        "the scenario is right: {}; a run takes {events} events and about {} of memory",
+        size(&scenario, &prediction),
+        human_bytes(prediction.memory as f64),
+    ));
     Ok(0)
 }
 
-fn prediction<P: Protocol>(scenario: &Scenario<P::Config>) -> String {
-    let Prediction { broadcasts, messages, memory } = Prediction::of::<P>(scenario);
-    let events =
-        messages.map_or("an unknown number of".into(), |messages| format!("about {}", grouped(messages)));
+fn load<P>(arguments: &CheckArguments, file: &Path) -> Result<Scenario<P::Config>, ScenarioError>
+where
+    P: Protocol,
+    P::Config: DeserializeOwned + Default,
+{
+    let scenario = arguments.changes.load(file)?;
+    scenario.check_for::<P>()?;
+    Ok(scenario)
+}
+
+/// A line for each file, whatever is wrong with those before it.
+fn check_all<P>(arguments: &CheckArguments) -> Result<u8, Failure>
+where
+    P: Protocol,
+    P::Config: DeserializeOwned + Default,
+{
+    let mut worst = 0;
+    for file in scenario_files(&arguments.paths)? {
+        match load::<P>(arguments, &file) {
+            Ok(scenario) => {
+                let size = size(&scenario, &Prediction::of::<P>(&scenario));
+                print(&format!("{}: ok: {size}", file.display()))?;
+            }
+            Err(error) => worst = Failure::from(error).report(),
+        }
+    }
+    Ok(worst)
+}
+
+fn size<C>(scenario: &Scenario<C>, prediction: &Prediction) -> String {
     format!(
-        "the scenario is right. Nodes: {}, links: {}, broadcasts: {}. A run takes {events} events and about {} of memory.",
+        "{} nodes, {} links, {} broadcasts",
         counted(scenario.graph.nodes()),
         counted(scenario.graph.edge_count()),
-        grouped(broadcasts),
-        human_bytes(memory as f64),
+        grouped(prediction.broadcasts),
     )
+}
+
+/// The files themselves, and the scenarios below the folders.
+fn scenario_files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ScenarioError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let before = files.len();
+        let unreadable = |error| ScenarioError::Unreadable { path: path.clone(), error };
+        collect(path, &mut files).map_err(unreadable)?;
+        if files.len() == before {
+            return Err(unreadable(io::Error::other("there is no .json file in this folder")));
+        }
+    }
+    Ok(files)
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::path);
+    for entry in entries {
+        let path = entry.path();
+        // The type of the entry itself: a link to a folder above would never end.
+        if entry.file_type()?.is_dir() {
+            collect(&path, files)?;
+        } else if is_scenario(&path) {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_scenario(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".json") && !name.ends_with(".schema.json")
 }

@@ -1,8 +1,9 @@
 //! `rumormill draw`: the network with which a scenario starts.
 
 use super::arguments::{DrawArguments, PictureFile};
-use super::files::View;
+use super::files::Moment;
 use super::{Failure, print};
+use crate::draw::Layout;
 use crate::protocol::Protocol;
 use crate::scenario::Scenario;
 use serde::de::DeserializeOwned;
@@ -13,13 +14,14 @@ where
     P::Config: DeserializeOwned + Default,
 {
     let scenario: Scenario<P::Config> = arguments.scenario.load()?;
-    let view =
-        View { scenario: &scenario, graph: &scenario.graph, hops: &[], caption: &scenario.file.question };
-    let layout = view.layout();
+    let moment = Moment::first(&scenario);
+    let layout = Layout::force_directed(&scenario.graph, scenario.file.seed);
+    let picture = moment.picture(&scenario, &[], None);
     let (path, content) = match &arguments.out {
-        PictureFile::Png(path) => (path, view.png(&layout)),
-        PictureFile::Svg(path) => (path, view.svg(&layout).map(String::into_bytes)),
+        PictureFile::Png(path) => (path, picture.png(&layout)),
+        PictureFile::Svg(path) => (path, picture.svg(&layout).map(String::into_bytes)),
     };
+    let content = content.map_err(std::io::Error::other);
     let written = content.and_then(|content| std::fs::write(path, content));
     written.map_err(Failure::output(path.display().to_string()))?;
     print(&path.display().to_string())?;

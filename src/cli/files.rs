@@ -1,10 +1,15 @@
 //! What goes into a folder of results.
 
 #[cfg(feature = "draw")]
-use crate::draw::{Layout, TopologyPicture};
+use crate::draw::{Arrivals, Arrow, CoverageChart, DegreeChart, LatencyChart, Layout, TopologyPicture};
 use crate::graph::Graph;
+use crate::network::{Network, NetworkStatus, NodeStatus};
+use crate::observe::{Metrics, Utterance};
+#[cfg(feature = "draw")]
+use crate::report::Summary;
 use crate::report::{Export, Results};
-use crate::scenario::Scenario;
+use crate::scenario::{Closing, Scenario};
+use crate::world::World;
 use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufWriter};
@@ -14,56 +19,133 @@ pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("our values have string keys and no failing parts")
 }
 
-/// A network at a moment of a run.
-pub(super) struct View<'a, C> {
-    pub(super) scenario: &'a Scenario<C>,
-    pub(super) graph: &'a Graph,
-    /// At how many hops the first broadcast reached each node so far.
-    pub(super) hops: &'a [Option<u32>],
+/// The status of a network and of each of its nodes.
+#[derive(Serialize)]
+pub(super) struct Status {
+    network: NetworkStatus,
+    nodes: Vec<NodeStatus>,
+}
+
+pub(super) fn status<W: World>(network: &Network<W>) -> Status {
+    Status { network: network.status(), nodes: network.up().map(|node| network.node_status(node)).collect() }
+}
+
+/// A network at a moment of a run, to be drawn and exported.
+pub(super) struct Moment {
+    /// What its files are called.
+    pub(super) name: String,
     /// What stands below the title of its picture.
-    pub(super) caption: &'a str,
+    pub(super) caption: String,
+    pub(super) network: Closing,
+    /// At how many hops the first broadcast had reached each node.
+    pub(super) hops: Vec<Option<u32>>,
+    /// Messages that are to be drawn.
+    pub(super) talk: Vec<Utterance>,
 }
 
-impl<C> View<'_, C> {
-    /// Writes it under a name: DOT, GraphML and, with feature `draw`, pictures.
-    pub(super) fn write(&self, results: &Results, name: &str) -> io::Result<()> {
-        let name_of = |node| self.scenario.name_of(node);
-        let export = Export { graph: self.graph, name: &name_of, hops: self.hops };
-        let file = |ending| File::create(results.path(&format!("{name}.{ending}"))).map(BufWriter::new);
+impl Moment {
+    /// The network with which a run ends.
+    pub(super) fn last<C>(scenario: &Scenario<C>, network: Closing, metrics: &Metrics) -> Moment {
+        let (name, caption) = ("topology".into(), scenario.file.question.clone());
+        Moment { name, caption, network, hops: metrics.first_hops().to_vec(), talk: Vec::new() }
+    }
+
+    /// The network with which a run starts.
+    #[cfg(feature = "draw")]
+    pub(super) fn first<C>(scenario: &Scenario<C>) -> Moment {
+        let graph = scenario.graph.clone();
+        let network =
+            Closing { time: Default::default(), present: vec![true; graph.nodes()], graph, messages_sent: 0 };
+        let caption = scenario.file.question.clone();
+        Moment { name: "topology".into(), caption, network, hops: Vec::new(), talk: Vec::new() }
+    }
+
+    fn export<C>(&self, results: &Results, scenario: &Scenario<C>) -> io::Result<()> {
+        let name_of = |node| scenario.name_of(node);
+        let is_present = |node: crate::NodeId| self.network.present[node.index()];
+        let export =
+            Export { graph: &self.network.graph, present: &is_present, name: &name_of, hops: &self.hops };
+        let file =
+            |ending| File::create(results.path(&format!("{}.{ending}", self.name))).map(BufWriter::new);
         export.dot(file("dot")?)?;
-        export.graphml(file("graphml")?)?;
-        #[cfg(feature = "draw")]
-        {
-            let layout = self.layout();
-            results.write(&format!("{name}.png"), self.png(&layout)?)?;
-            results.write(&format!("{name}.svg"), self.svg(&layout)?)?;
+        export.graphml(file("graphml")?)
+    }
+
+    /// Its picture. `since`: the network of an earlier picture, to show what is new.
+    #[cfg(feature = "draw")]
+    pub(super) fn picture<'a, C>(
+        &'a self,
+        scenario: &'a Scenario<C>,
+        arrows: &'a [Arrow],
+        since: Option<&'a Graph>,
+    ) -> TopologyPicture<'a> {
+        TopologyPicture {
+            title: &scenario.file.title,
+            subtitle: &self.caption,
+            hops: &self.hops,
+            names: &scenario.file.names,
+            present: &self.network.present,
+            since,
+            arrows,
+            ..TopologyPicture::of(&self.network.graph)
         }
-        Ok(())
+    }
+
+    #[cfg(feature = "draw")]
+    fn arrows(&self) -> Vec<Arrow> {
+        let arrow =
+            |said: &Utterance| Arrow { from: said.from, to: said.to, label: said.kind.replace('_', " ") };
+        self.talk.iter().map(arrow).collect()
     }
 }
 
-#[cfg(feature = "draw")]
-impl<C> View<'_, C> {
-    /// Where its nodes are drawn. Equal graphs have equal layouts.
-    pub(super) fn layout(&self) -> Layout {
-        Layout::force_directed(self.graph, self.scenario.file.seed)
+/// Writes the network at these moments. Every node stands at the same place in all pictures.
+pub(super) fn moments<C>(results: &Results, scenario: &Scenario<C>, moments: &[Moment]) -> io::Result<()> {
+    for moment in moments {
+        moment.export(results, scenario)?;
     }
-
-    pub(super) fn png(&self, layout: &Layout) -> io::Result<Vec<u8>> {
-        self.picture().png(layout).map_err(io::Error::other)
-    }
-
-    pub(super) fn svg(&self, layout: &Layout) -> io::Result<String> {
-        self.picture().svg(layout).map_err(io::Error::other)
-    }
-
-    fn picture(&self) -> TopologyPicture<'_> {
-        TopologyPicture {
-            title: &self.scenario.file.title,
-            subtitle: self.caption,
-            graph: self.graph,
-            hops: self.hops,
-            names: &self.scenario.file.names,
+    #[cfg(feature = "draw")]
+    {
+        let union = Graph::union(moments.iter().map(|moment| &moment.network.graph));
+        let layout = Layout::force_directed(&union, scenario.file.seed);
+        let mut since = None;
+        for (number, moment) in moments.iter().enumerate() {
+            // What is new belongs to a series of snapshots, not to the picture of the whole run.
+            let is_snapshot = number + 1 < moments.len();
+            let arrows = moment.arrows();
+            let picture = moment.picture(scenario, &arrows, since.filter(|_| is_snapshot));
+            let name = &moment.name;
+            results.write(&format!("{name}.png"), picture.png(&layout).map_err(io::Error::other)?)?;
+            results.write(&format!("{name}.svg"), picture.svg(&layout).map_err(io::Error::other)?)?;
+            since = Some(&moment.network.graph);
         }
     }
+    Ok(())
+}
+
+/// Writes the charts of a run that has broadcasts.
+#[cfg(feature = "draw")]
+pub(super) fn charts(results: &Results, summary: &Summary, metrics: &Metrics) -> io::Result<()> {
+    let write = |name: &str, png: Result<Vec<u8>, _>, svg: Result<String, _>| {
+        results.write(&format!("{name}.png"), png.map_err(io::Error::other::<crate::draw::DrawError>)?)?;
+        results.write(&format!("{name}.svg"), svg.map_err(io::Error::other::<crate::draw::DrawError>)?)
+    };
+    let title = summary.title.as_str();
+    let table = &summary.degrees.table;
+    let degrees = DegreeChart { title, subtitle: "How many nodes have how many links", table };
+    write("degrees", degrees.png(), degrees.svg())?;
+    if metrics.spreads().is_empty() {
+        return Ok(());
+    }
+    let reaches = &summary.judgement.coverage.reaches;
+    let arrivals = metrics.delays().zip(reaches);
+    let broadcasts: Vec<Arrivals<'_>> =
+        arrivals.map(|(delays, reach)| Arrivals { delays, possible: reach.possible }).collect();
+    let subtitle = "How long broadcasts took to reach how many";
+    let coverage = CoverageChart { title, subtitle, broadcasts: &broadcasts };
+    write("coverage", coverage.png(), coverage.svg())?;
+    // The origins have their own broadcasts at once: that is no delivery over the network.
+    let delays: Vec<u64> = metrics.delays().flat_map(|delays| delays.iter().skip(1)).copied().collect();
+    let latency = LatencyChart { title, subtitle: "How long deliveries took", delays: &delays };
+    write("latency", latency.png(), latency.svg())
 }

@@ -1,17 +1,19 @@
 //! `rumormill run`: a scenario from its file to its verdict.
 
 use super::arguments::RunArguments;
-use super::files::{self, View};
+use super::files::{self, Moment};
 use super::lockstep::lockstep;
 use super::progress::{Clock, interrupted};
 use super::{Failure, print};
-use crate::judge::Course;
+use crate::id::NodeId;
+use crate::judge::{Aftermath, Course};
 use crate::network::Network;
-use crate::observe::{Metrics, Trace};
+use crate::observe::{Conversation, Metrics, Observation, Observer, Trace};
 use crate::protocol::Protocol;
 use crate::report::{Results, Summary};
-use crate::scenario::{Playback, Progress, Scenario};
+use crate::scenario::{Closing, Playback, Progress, Scenario};
 use crate::sim::Sim;
+use crate::time::Time;
 use crate::units::grouped;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,7 +24,21 @@ use std::time::Duration;
 /// How many events pass between two looks at the clock and at Ctrl-C.
 const SLICE: u64 = 20_000;
 
-type Observers = (Metrics, Option<Trace<BufWriter<File>>>);
+/// Who watches a run.
+struct Observers {
+    metrics: Metrics,
+    talk: Conversation,
+    trace: Option<Trace<BufWriter<File>>>,
+}
+
+impl Observer for Observers {
+    fn observe(&mut self, time: Time, event: Observation<'_>) {
+        self.metrics.observe(time, event);
+        self.talk.observe(time, event);
+        self.trace.observe(time, event);
+    }
+}
+
 type Simulated<P> = Sim<P, Observers>;
 
 /// How fast a run was. Not a part of the summary, which is the same for every run.
@@ -47,6 +63,7 @@ where
     P::Config: Serialize + DeserializeOwned + Default,
 {
     let scenario: Scenario<P::Config> = arguments.scenario.load()?;
+    scenario.check_for::<P>()?;
     let name = arguments.scenario.name();
     let seed = scenario.file.seed;
     if arguments.check_determinism {
@@ -66,20 +83,20 @@ where
         false => None,
     };
 
-    let network = Network::observed(scenario.sim_config::<P>(), seed, (Metrics::default(), trace));
+    let observers =
+        Observers { metrics: Metrics::default(), talk: Conversation::of(scenario.followed()), trace };
+    let network = Network::observed(scenario.sim_config::<P>(), seed, observers);
     let clock = Clock::start(scenario.end, arguments.quiet);
-    let Played { network, course, took } = play(network, &scenario, &results, clock).map_err(unwritten())?;
-    let metrics = &network.observer().0;
-    let summary = Summary::of(&scenario, &network, metrics, course, arguments.repeat(seed));
+    let played = play(network, &scenario, &results, clock).map_err(unwritten())?;
+    let Played { network, mut moments, closing, course, took } = played;
+    let metrics = &network.observer().metrics;
+    let summary = Summary::of(&scenario, &network, metrics, &closing, &course, arguments.repeat(&scenario));
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
-    let view = View {
-        scenario: &scenario,
-        graph: &network.topology(),
-        hops: metrics.first_hops(),
-        caption: &scenario.file.question,
-    };
-    view.write(&results, "topology").map_err(unwritten())?;
-    if let Some(trace) = network.into_observer().1 {
+    moments.push(Moment::last(&scenario, closing, metrics));
+    files::moments(&results, &scenario, &moments).map_err(unwritten())?;
+    #[cfg(feature = "draw")]
+    files::charts(&results, &summary, metrics).map_err(unwritten())?;
+    if let Some(trace) = network.into_observer().trace {
         trace.finish().map_err(unwritten())?;
     }
     let place = if course.complete { place.clone() } else { place.with_extension("interrupted") };
@@ -104,6 +121,9 @@ where
 /// A scenario that was played.
 struct Played<P: Protocol> {
     network: Network<Simulated<P>>,
+    /// What was to be drawn on the way.
+    moments: Vec<Moment>,
+    closing: Closing,
     course: Course,
     took: Duration,
 }
@@ -116,23 +136,41 @@ fn play<P: Protocol>(
     mut clock: Clock,
 ) -> std::io::Result<Played<P>> {
     let mut playback = Playback::new(network, scenario);
+    let mut moments = Vec::new();
     let complete = loop {
         match clock.time(|| playback.advance(SLICE)) {
             Progress::Ended => break true,
             Progress::Going if interrupted() => break false,
             Progress::Going => clock.show(playback.network().now()),
-            Progress::Snapshot(name) => {
-                let network = playback.network();
-                let view = View {
-                    scenario,
-                    graph: &network.topology(),
-                    hops: network.observer().0.first_hops(),
-                    caption: &format!("{name}: after {}", network.now()),
-                };
-                view.write(results, &name)?;
+            Progress::Snapshot { name, follow } => moments.push(moment(playback.network(), name, follow)),
+            Progress::Status(name) => {
+                let status = files::status(playback.network());
+                results.write(&format!("{name}.json"), files::json(&status))?;
             }
         }
     };
-    let course = Course { asked: playback.broadcasts_asked(), complete };
-    Ok(Played { network: playback.into_network(), course, took: clock.finish() })
+    let now = Closing::of(playback.network());
+    let shutdown = playback.shutdown();
+    let course = Course {
+        asked: playback.broadcasts_asked(),
+        complete,
+        idle: playback.idle_steps().to_vec(),
+        shutdown: shutdown.map(|before| Aftermath {
+            up: now.present.iter().filter(|&&present| present).count(),
+            sent: now.messages_sent - before.messages_sent,
+        }),
+    };
+    let closing = shutdown.cloned().unwrap_or(now);
+    Ok(Played { network: playback.into_network(), moments, closing, course, took: clock.finish() })
+}
+
+fn moment<P: Protocol>(network: &Network<Simulated<P>>, name: String, follow: Option<NodeId>) -> Moment {
+    let Observers { metrics, talk, .. } = network.observer();
+    Moment {
+        caption: format!("After {}", network.now()),
+        network: Closing::of(network),
+        hops: metrics.first_hops().to_vec(),
+        talk: follow.map(|node| talk.with(node).to_vec()).unwrap_or_default(),
+        name,
+    }
 }

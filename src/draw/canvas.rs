@@ -16,8 +16,8 @@ use plotters_backend::{
 };
 use tiny_skia::{FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
-/// The page in points. Shown 900 pixels wide, as in a README, a point is a little less than a pixel.
-pub(super) const PAGE: (u32, u32) = (1000, 800);
+/// How wide every page is, in points. Shown 900 pixels wide, as in a README, a point is a little less than a pixel.
+pub(super) const WIDTH: u32 = 1000;
 /// Plotters counts in integers; at one unit a point, curves would show kinks.
 const UNITS_PER_POINT: u32 = 8;
 /// For screens with two pixels to the point.
@@ -32,6 +32,7 @@ const ASCENT: f64 = 0.76;
 pub(super) enum Align {
     Left,
     Center,
+    Right,
 }
 
 /// Draws in points. A failure is kept, and tells in [`Pen::finish`]; until then drawing just goes on.
@@ -56,9 +57,9 @@ impl BackendStyle for Line {
 }
 
 impl<DB: DrawingBackend> Pen<DB> {
-    fn new(backend: DB) -> Pen<DB> {
+    fn new(backend: DB, height: u32) -> Pen<DB> {
         let mut pen = Pen { backend, failure: None };
-        let corner = Point { x: f64::from(PAGE.0), y: f64::from(PAGE.1) };
+        let corner = Point { x: f64::from(WIDTH), y: f64::from(height) };
         pen.rectangle(Point { x: 0.0, y: 0.0 }, corner, palette::PAPER);
         pen
     }
@@ -79,6 +80,19 @@ impl<DB: DrawingBackend> Pen<DB> {
     pub(super) fn line(&mut self, from: Point, to: Point, width: f64, color: BackendColor) {
         let line = Line { color, width: units(width).max(1) as u32 };
         let result = self.backend.draw_line(coordinates(from), coordinates(to), &line);
+        self.keep(result);
+    }
+
+    /// A line through several points.
+    pub(super) fn curve(&mut self, points: &[Point], width: f64, color: BackendColor) {
+        let line = Line { color, width: units(width).max(1) as u32 };
+        let result = self.backend.draw_path(points.iter().map(|&point| coordinates(point)), &line);
+        self.keep(result);
+    }
+
+    /// A filled area between corners.
+    pub(super) fn polygon(&mut self, corners: &[Point], color: BackendColor) {
+        let result = self.backend.fill_polygon(corners.iter().map(|&corner| coordinates(corner)), &color);
         self.keep(result);
     }
 
@@ -105,6 +119,7 @@ impl<DB: DrawingBackend> Pen<DB> {
         let h_pos = match align {
             Align::Left => HPos::Left,
             Align::Center => HPos::Center,
+            Align::Right => HPos::Right,
         };
         let em = letters.size * f64::from(UNITS_PER_POINT);
         let mut style = TextStyle::from((text::FAMILY, em * LINE_PER_EM, font_style).into_font())
@@ -124,26 +139,29 @@ fn coordinates(point: Point) -> BackendCoord {
     (units(point.x), units(point.y))
 }
 
-/// Renders what `draw` draws as a PNG file.
-pub(super) fn png(draw: impl FnOnce(&mut Pen<&mut Bitmap>)) -> Result<Vec<u8>, DrawError> {
-    let mut bitmap = Bitmap::new()?;
-    let mut pen = Pen::new(&mut bitmap);
+/// Renders what `draw` draws upon a page of this height as a PNG file.
+pub(super) fn png(height: u32, draw: impl FnOnce(&mut Pen<&mut Bitmap>)) -> Result<Vec<u8>, DrawError> {
+    let mut bitmap = Bitmap::new(height)?;
+    let mut pen = Pen::new(&mut bitmap, height);
     draw(&mut pen);
     pen.finish()?;
     bitmap.encoded()
 }
 
-/// Writes what `draw` draws as an SVG document.
-pub(super) fn svg(draw: impl FnOnce(&mut Pen<plotters::prelude::SVGBackend>)) -> Result<String, DrawError> {
-    let (width, height) = PAGE;
-    let (across, down) = (width * UNITS_PER_POINT, height * UNITS_PER_POINT);
+/// Writes what `draw` draws upon a page of this height as an SVG document.
+pub(super) fn svg(
+    height: u32,
+    draw: impl FnOnce(&mut Pen<plotters::prelude::SVGBackend>),
+) -> Result<String, DrawError> {
+    let (across, down) = (WIDTH * UNITS_PER_POINT, height * UNITS_PER_POINT);
     let mut document = String::new();
-    let mut pen = Pen::new(plotters::prelude::SVGBackend::with_string(&mut document, (across, down)));
+    let backend = plotters::prelude::SVGBackend::with_string(&mut document, (across, down));
+    let mut pen = Pen::new(backend, height);
     draw(&mut pen);
     pen.finish()?;
     // The view box stays in fine units; only the size at which it is shown is that of the page.
     let fine = format!(r#"width="{across}" height="{down}""#);
-    Ok(document.replacen(&fine, &format!(r#"width="{width}" height="{height}""#), 1))
+    Ok(document.replacen(&fine, &format!(r#"width="{WIDTH}" height="{height}""#), 1))
 }
 
 /// A picture in pixels.
@@ -152,8 +170,8 @@ pub(super) struct Bitmap {
 }
 
 impl Bitmap {
-    fn new() -> Result<Bitmap, DrawError> {
-        let pixmap = Pixmap::new(PAGE.0 * PIXELS_PER_POINT, PAGE.1 * PIXELS_PER_POINT);
+    fn new(height: u32) -> Result<Bitmap, DrawError> {
+        let pixmap = Pixmap::new(WIDTH * PIXELS_PER_POINT, height * PIXELS_PER_POINT);
         Ok(Bitmap { pixmap: pixmap.ok_or_else(|| DrawError::Backend("no memory for the picture".into()))? })
     }
 
@@ -203,7 +221,8 @@ impl DrawingBackend for &mut Bitmap {
     type ErrorType = std::io::Error;
 
     fn get_size(&self) -> (u32, u32) {
-        (PAGE.0 * UNITS_PER_POINT, PAGE.1 * UNITS_PER_POINT)
+        let units = |pixels: u32| pixels / PIXELS_PER_POINT * UNITS_PER_POINT;
+        (units(self.pixmap.width()), units(self.pixmap.height()))
     }
 
     fn ensure_prepared(&mut self) -> Drawn {

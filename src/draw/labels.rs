@@ -36,7 +36,8 @@ impl Area {
             && other.top < self.bottom
     }
 
-    fn touches(&self, disc: &Disc) -> bool {
+    /// Whether any of the disc is within.
+    pub(super) fn touches(&self, disc: &Disc) -> bool {
         let dx = disc.center.x - disc.center.x.clamp(self.left, self.right);
         let dy = disc.center.y - disc.center.y.clamp(self.top, self.bottom);
         dx * dx + dy * dy < disc.radius * disc.radius
@@ -66,7 +67,7 @@ impl Area {
     }
 }
 
-/// A node as drawn.
+/// A node as drawn. One that is not drawn has radius 0, and is in nobody's way.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Disc {
     pub(super) center: Point,

@@ -26,7 +26,7 @@ pub struct Point {
 /// Where every node of a graph is drawn.
 ///
 /// It is a value of its own so that several pictures, say before and after a crash, can show the same node at the
-/// same place.
+/// same place: lay out the [union](Graph::union) of their graphs, and draw each with that layout.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
     positions: Vec<Point>,
@@ -65,9 +65,19 @@ impl Layout {
         graph.nodes() <= Layout::MOST_NODES && graph.edge_count() <= Layout::MOST_LINKS
     }
 
+    /// Whether it is that of a graph which was too large, and places no node.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.spacing == 0.0
+    }
+
     /// Where each node is: `x` in `0..=WIDTH`, `y` in `0..=1`.
     pub fn positions(&self) -> &[Point] {
         &self.positions
+    }
+
+    /// The upper left corner of all positions, and how far the lower right one is from it.
+    pub(super) fn bounding_box(&self) -> (Point, Point) {
+        packing::bounding_box(&self.positions)
     }
 
     /// How far nearest nodes are apart, on the whole.

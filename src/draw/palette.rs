@@ -16,9 +16,15 @@ pub(super) const ORIGIN: BackendColor = rgb(213, 70, 20);
 pub(super) const UNREACHED: BackendColor = rgb(176, 176, 172);
 /// Nodes when there is no broadcast to tell them apart by.
 pub(super) const PLAIN: BackendColor = rgb(49, 104, 142);
+/// Links that are new. Amber is seen beside the gray of other links, also by the color-blind.
+pub(super) const NEW: BackendColor = rgb(226, 140, 5);
+/// Arrows and their numbers.
+pub(super) const ARROW: BackendColor = rgb(176, 42, 74);
+/// The lines of a chart that carry no data.
+pub(super) const GRID: BackendColor = rgb(222, 223, 222);
 
 /// Colors that stand for something even where they cover few pixels, an origin say.
-pub(super) const ALWAYS: [BackendColor; 6] = [PAPER, INK, PENCIL, ORIGIN, UNREACHED, PLAIN];
+pub(super) const ALWAYS: [BackendColor; 9] = [PAPER, INK, PENCIL, ORIGIN, UNREACHED, PLAIN, NEW, ARROW, GRID];
 
 const fn rgb(red: u8, green: u8, blue: u8) -> BackendColor {
     BackendColor { alpha: 1.0, rgb: (red, green, blue) }

@@ -71,6 +71,11 @@ pub(super) struct Table {
 }
 
 impl Table {
+    /// How high so many rows with their heading are.
+    pub(super) fn height(&self, rows: usize) -> f64 {
+        (1.04 + 1.7 * rows as f64) * self.size
+    }
+
     /// Draws the rows below a heading; returns where they end.
     pub(super) fn draw<DB: DrawingBackend>(&self, pen: &mut Pen<DB>, heading: &str, rows: &[Row]) -> f64 {
         let size = self.size;
@@ -107,10 +112,15 @@ fn widest(widths: impl Iterator<Item = f64>) -> f64 {
     widths.fold(0.0, f64::max)
 }
 
+/// The smallest of 1, 2, 5, 10, 20, 50 and so on of which at most `most` cover all up to `last`.
+pub(super) fn round_step(last: u64, most: u64) -> u64 {
+    let mut round = (0..19).flat_map(|power| [1, 2, 5].map(|digit| digit * 10u64.pow(power)));
+    round.find(|step| last.div_ceil(*step) <= most).unwrap_or(10u64.pow(19))
+}
+
 /// The numbers from 1 to `last` in at most `most` ranges of equal, round length.
 pub(super) fn ranges(last: u32, most: u32) -> Vec<RangeInclusive<u32>> {
-    let mut round = (0..).flat_map(|power| [1, 2, 5].map(|digit| digit * 10u64.pow(power)));
-    let length = round.find(|length| u64::from(last).div_ceil(*length) <= u64::from(most)).unwrap_or(1);
+    let length = round_step(u64::from(last), u64::from(most));
     (0..u64::from(last).div_ceil(length))
         .map(|range| (range * length + 1) as u32..=((range + 1) * length).min(u64::from(last)) as u32)
         .collect()

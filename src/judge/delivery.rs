@@ -41,12 +41,12 @@ pub struct Miss {
 }
 
 impl Coverage {
-    /// Looks at every node and every broadcast.
-    pub fn of(metrics: &Metrics) -> Coverage {
+    /// Looks at every node and every broadcast; `end`: when nobody is expected to be up any more.
+    pub fn of(metrics: &Metrics, end: Time) -> Coverage {
         let ever_linked = metrics.ever_linked();
         let mut coverage = Coverage { reaches: Vec::new(), first_miss: None, first_repeat: None };
         for (number, spread) in metrics.spreads().iter().enumerate() {
-            let (reach, missed) = reach(metrics, spread, &ever_linked);
+            let (reach, missed) = reach(metrics, spread, &ever_linked, end);
             coverage.reaches.push(reach);
             if let (None, Some(node)) = (coverage.first_miss, missed) {
                 coverage.first_miss = Some(Miss { broadcast: number, published: spread.published, node });
@@ -111,10 +111,10 @@ impl Reach {
     }
 }
 
-fn reach(metrics: &Metrics, spread: &Spread, ever_linked: &[u32]) -> (Reach, Option<NodeId>) {
+fn reach(metrics: &Metrics, spread: &Spread, ever_linked: &[u32], end: Time) -> (Reach, Option<NodeId>) {
     let mut reach = Reach::default();
     let mut missed = None;
-    for node in metrics.nodes().filter(|&node| metrics.is_entitled(spread, node)) {
+    for node in metrics.nodes().filter(|&node| metrics.is_entitled(spread, node, end)) {
         reach.entitled += 1;
         if ever_linked[node.index()] == ever_linked[spread.origin.index()] {
             reach.possible += 1;

@@ -1,7 +1,8 @@
 //! Verdicts on runs that are made up, observation by observation.
 
 use super::*;
-use crate::id::{Identity, NodeId};
+use crate::graph::Graph;
+use crate::id::Identity;
 use crate::message::{Broadcast, Broadcasts, Origin, Timestamp};
 use crate::observe::{Observation, Observer, Parcel};
 use crate::protocol::Notice;
@@ -12,7 +13,7 @@ fn run(delivered: &[(u32, u64)], payloads: u64) -> Metrics {
     let mut metrics = Metrics::default();
     let node = NodeId;
     for id in 0..3 {
-        metrics.observe(Time::ZERO, Observation::Started { node: node(id) });
+        metrics.observe(Time::ZERO, Observation::Started { node: node(id), is_member: true });
     }
     for (a, b) in [(0, 1), (1, 2)] {
         metrics.observe(Time::ZERO, Observation::LinkUp { node: node(a), peer: node(b) });
@@ -79,35 +80,75 @@ fn every_expectation_has_its_verdicts() {
         (ALL, 3, 1, Redundancy(between(None, Some(0.4))), Unknown),
         (ALL, 0, 0, Redundancy(between(None, Some(0.4))), Vacuous),
     ];
-    let graph = Graph::from_edges(3, &[(0, 1), (1, 2)]);
     for (delivered, payloads, on_their_way, expectation, verdict) in cases {
-        let metrics = run(delivered, payloads);
-        let evidence = Evidence {
-            metrics: &metrics,
-            graph: &graph,
-            in_flight: InFlight { messages: on_their_way, payloads: on_their_way },
-            end: Time::from_nanos(100_000_000),
-            course: Course { asked: 1, complete: true },
-        };
-        let judgement = judge(std::slice::from_ref(&expectation), evidence);
+        let in_flight = InFlight { messages: on_their_way, payloads: on_their_way };
+        let judgement = judged(&run(delivered, payloads), &expectation, in_flight, &course(1));
         assert_eq!(judgement.findings[0].verdict, verdict, "{delivered:?} {expectation:?} {judgement:?}");
     }
 }
 
-#[test]
-fn what_was_asked_for_and_never_published_is_no_test() {
-    let metrics = run(ALL, 2);
+/// A run to its end in which so many broadcasts were asked for.
+fn course(asked: u64) -> Course {
+    Course { asked, complete: true, ..Course::default() }
+}
+
+fn judged(metrics: &Metrics, expectation: &Expectation, in_flight: InFlight, course: &Course) -> Judgement {
+    let end = Time::from_nanos(100_000_000);
     let graph = Graph::from_edges(3, &[(0, 1), (1, 2)]);
-    let evidence = Evidence {
-        metrics: &metrics,
-        graph: &graph,
-        in_flight: InFlight::default(),
-        end: Time::from_nanos(100_000_000),
-        course: Course { asked: 2, complete: true },
+    let closing = Closing { time: end, present: vec![true; 3], graph, messages_sent: 0 };
+    let inbox = |node: NodeId| match node.0 {
+        1 => vec![(NodeId(0), message("hi")), (NodeId(2), message("ho"))],
+        _ => Vec::new(),
     };
-    assert_eq!(judge(&[Expectation::Connected], evidence).verdict, Verdict::Vacuous);
-    let asked_once = Evidence { course: Course { asked: 1, complete: true }, ..evidence };
-    assert_eq!(judge(&[Expectation::Connected], asked_once).verdict, Verdict::Pass);
-    let interrupted = Evidence { course: Course { asked: 1, complete: false }, ..evidence };
-    assert_eq!(judge(&[Expectation::Connected], interrupted).verdict, Verdict::Unknown);
+    let find = |selector: &Selector| match selector {
+        Selector::Number(number) => Some(NodeId(*number as u32)),
+        Selector::Name(_) => None,
+    };
+    let evidence =
+        Evidence { metrics, closing: &closing, in_flight, end, course, inbox: &inbox, find: &find };
+    judge(std::slice::from_ref(expectation), evidence)
+}
+
+fn message(text: &str) -> Message {
+    let identity = Identity::simulated(1, NodeId(0));
+    Message::new((identity, 1), None, 0, String::new(), text.into(), Timestamp::default())
+}
+
+#[test]
+fn the_population_has_its_verdicts() {
+    let received = |node, from, message: Option<&str>, count| {
+        let from = if from < 0 { None } else { Some(Selector::Number(from as u64)) };
+        let message = message.map(str::to_owned);
+        Expectation::Received(ReceivedExpectation { node: Selector::Number(node), from, message, count })
+    };
+    let end = |up, sent| Course { shutdown: Some(Aftermath { up, sent }), ..course(1) };
+    for (expectation, course, verdict) in [
+        (Expectation::Peers(between(Some(1), Some(2))), course(1), Verdict::Pass),
+        (Expectation::Peers(between(Some(2), None)), course(1), Verdict::Fail),
+        (Expectation::Size(between(Some(3), Some(3))), course(1), Verdict::Pass),
+        (Expectation::Size(between(Some(4), None)), course(1), Verdict::Fail),
+        (received(1, -1, None, 2), course(1), Verdict::Pass),
+        (received(1, 0, Some("hi"), 1), course(1), Verdict::Pass),
+        (received(1, 2, Some("hi"), 1), course(1), Verdict::Fail),
+        (received(0, -1, None, 1), course(1), Verdict::Fail),
+        (Expectation::Stopped, course(1), Verdict::Vacuous),
+        (Expectation::Stopped, end(0, 0), Verdict::Pass),
+        (Expectation::Stopped, end(1, 0), Verdict::Fail),
+        (Expectation::Stopped, end(0, 1), Verdict::Fail),
+    ] {
+        let judgement = judged(&run(ALL, 2), &expectation, InFlight::default(), &course);
+        assert_eq!(judgement.findings[0].verdict, verdict, "{expectation:?} {judgement:?}");
+    }
+}
+
+#[test]
+fn what_did_not_happen_is_no_test() {
+    let verdict = |course: &Course| {
+        judged(&run(ALL, 2), &Expectation::EveryoneDelivers, InFlight::default(), course).verdict
+    };
+    assert_eq!(verdict(&course(1)), Verdict::Pass);
+    assert_eq!(verdict(&course(2)), Verdict::Vacuous, "one of two that were asked for was never published");
+    let idle = vec![IdleStep { step: 3, time: Time::ZERO }];
+    assert_eq!(verdict(&Course { idle, ..course(1) }), Verdict::Vacuous);
+    assert_eq!(verdict(&Course { complete: false, ..course(1) }), Verdict::Unknown);
 }

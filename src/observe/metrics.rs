@@ -3,10 +3,11 @@
 use super::{Observation, Observer};
 use crate::id::NodeId;
 use crate::message::Payload;
-use crate::protocol::Notice;
+use crate::protocol::{Census, Notice};
 use crate::time::Time;
 use fixedbitset::FixedBitSet;
 use petgraph::unionfind::UnionFind;
+use serde::Serialize;
 use std::time::Duration;
 
 /// Counts how every broadcast of a run spread, and which nodes could have heard of each other at all.
@@ -16,14 +17,36 @@ use std::time::Duration;
 pub struct Metrics {
     /// One per broadcast, in order of publication.
     spreads: Vec<Spread>,
-    /// When each node began its life.
-    started: Vec<Time>,
+    /// Since when each node has been a part of the network: from its start, unless it had to join.
+    member_since: Vec<Option<Time>>,
+    had_to_join: FixedBitSet,
+    /// When each node ended its life.
+    stopped: Vec<Option<Time>>,
     /// Joins nodes that were ever linked, directly or through others. An upper bound of who could reach whom.
     ever_linked: UnionFind<u32>,
     /// At how many hops each node delivered the first broadcast.
     first_hops: Vec<Option<u32>>,
     /// Broadcasts that nodes gave up on.
     gaps: u64,
+    /// How long each node that joined was on its way in, in nanoseconds.
+    joins: Vec<u64>,
+    started: Vec<Time>,
+    /// Messages without a broadcast's content, in all and until the latest node was in.
+    control_messages: u64,
+    control_messages_to_join: u64,
+    /// The results of censuses, and when they came.
+    censuses: Vec<(Time, Census)>,
+    /// What became of direct messages.
+    direct: DirectMessages,
+}
+
+/// What became of direct messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct DirectMessages {
+    /// Acknowledged by their receivers.
+    pub delivered: u64,
+    /// Given up by their senders.
+    pub lost: u64,
 }
 
 /// How one broadcast spread.
@@ -50,15 +73,38 @@ impl Default for Metrics {
     fn default() -> Metrics {
         Metrics {
             spreads: Vec::new(),
-            started: Vec::new(),
+            member_since: Vec::new(),
+            had_to_join: FixedBitSet::new(),
+            stopped: Vec::new(),
             ever_linked: UnionFind::new_empty(),
             first_hops: Vec::new(),
             gaps: 0,
+            joins: Vec::new(),
+            started: Vec::new(),
+            control_messages: 0,
+            control_messages_to_join: 0,
+            censuses: Vec::new(),
+            direct: DirectMessages::default(),
         }
     }
 }
 
 impl Metrics {
+    /// How long each node that joined was on its way in, in nanoseconds.
+    pub fn joins(&self) -> &[u64] {
+        &self.joins
+    }
+
+    /// How many messages without a broadcast's content were sent until the latest node was in.
+    pub fn messages_to_join(&self) -> u64 {
+        self.control_messages_to_join
+    }
+
+    /// How long each broadcast took to each node, in nanoseconds, ascending.
+    pub fn delays(&self) -> impl Iterator<Item = &[u64]> {
+        self.spreads.iter().map(|spread| spread.delays.as_slice())
+    }
+
     /// How every broadcast spread, in order of publication.
     pub fn spreads(&self) -> &[Spread] {
         &self.spreads
@@ -82,9 +128,25 @@ impl Metrics {
         self.gaps
     }
 
-    /// Whether `node` is entitled to the broadcast: it is up from the publication to the end.
-    pub fn is_entitled(&self, spread: &Spread, node: NodeId) -> bool {
-        self.started[node.index()] <= spread.published
+    /// The results of censuses, and when they came.
+    pub fn censuses(&self) -> &[(Time, Census)] {
+        &self.censuses
+    }
+
+    /// What became of direct messages.
+    pub fn direct_messages(&self) -> DirectMessages {
+        self.direct
+    }
+
+    /// Whether a node was not there from the start, but had to join.
+    pub fn had_to_join(&self, node: NodeId) -> bool {
+        self.had_to_join.contains(node.index())
+    }
+
+    /// Whether `node` is entitled to the broadcast: it is a member, and up, from the publication to the end.
+    pub fn is_entitled(&self, spread: &Spread, node: NodeId, end: Time) -> bool {
+        self.member_since[node.index()].is_some_and(|since| since <= spread.published)
+            && self.stopped[node.index()].is_none_or(|stopped| stopped >= end)
     }
 
     /// A label for every node, the same for those that were ever linked, directly or through others: a broadcast could
@@ -96,7 +158,7 @@ impl Metrics {
 
     /// Every node that ever lived.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (0..self.started.len() as u32).map(NodeId)
+        (0..self.stopped.len() as u32).map(NodeId)
     }
 }
 
@@ -156,12 +218,16 @@ impl Spread {
 impl Observer for Metrics {
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         match event {
-            Observation::Started { node } => {
+            Observation::Started { node, is_member } => {
                 debug_assert_eq!(
                     node.index(),
-                    self.started.len(),
+                    self.stopped.len(),
                     "nodes start in the order of their numbers"
                 );
+                self.member_since.push(is_member.then_some(time));
+                self.had_to_join.grow(self.member_since.len());
+                self.had_to_join.set(node.index(), !is_member);
+                self.stopped.push(None);
                 self.started.push(time);
                 self.first_hops.push(None);
                 self.ever_linked.new_set();
@@ -169,11 +235,10 @@ impl Observer for Metrics {
             Observation::Published { broadcast, .. } => {
                 self.spreads.push(Spread::new(broadcast.origin.node, time));
             }
-            Observation::Sent(parcel) => {
-                if let Some(payload) = parcel.payload {
-                    self.spreads[payload.index()].payload_messages += 1;
-                }
-            }
+            Observation::Sent(parcel) => match parcel.payload {
+                Some(payload) => self.spreads[payload.index()].payload_messages += 1,
+                None => self.control_messages += 1,
+            },
             Observation::Noticed { node, notice: Notice::Delivered { payload, hops } } => {
                 self.spreads[payload.index()].deliver(time, node, hops);
                 if payload.index() == 0 {
@@ -186,7 +251,23 @@ impl Observer for Metrics {
             Observation::LinkUp { node, peer } => {
                 self.ever_linked.union(node.0, peer.0);
             }
-            Observation::Received(_) | Observation::Dropped(..) | Observation::LinkDown { .. } => {}
+            Observation::Stopped { node } => self.stopped[node.index()] = Some(time),
+            Observation::Noticed { node, notice: Notice::Joined } => {
+                self.member_since[node.index()] = Some(time);
+                self.joins.push(time.since(self.started[node.index()]).as_nanos() as u64);
+                self.control_messages_to_join = self.control_messages;
+            }
+            Observation::Noticed { notice: Notice::Counted(census), .. } => {
+                self.censuses.push((time, census))
+            }
+            Observation::Noticed { notice: Notice::Resolved { delivered, .. }, .. } => {
+                let counter = if delivered { &mut self.direct.delivered } else { &mut self.direct.lost };
+                *counter += 1;
+            }
+            Observation::Noticed { .. }
+            | Observation::Received(_)
+            | Observation::Dropped(..)
+            | Observation::LinkDown { .. } => {}
         }
     }
 }

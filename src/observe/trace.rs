@@ -1,10 +1,11 @@
 //! The trace: everything that happened, one JSON object a line.
 //!
 //! Fields, where they apply: `time_ns` (nanoseconds since the start), `event` (`started`, `published`, `sent`,
-//! `received`, `dropped`, `delivered`, `gap`, `link_up`, `link_down`), `node` (to whom it happened), `peer` (the
+//! `received`, `dropped`, `delivered`, `gap`, `link_up`, `link_down`, `joined`, `stopped`, `inbox`, `acknowledged`, `lost`,
+//! `census`), `node` (to whom it happened), `peer` (the
 //! other end), `kind` (the protocol's word for the message), `broadcast` (its number in order of publication),
 //! `bytes` (its size on a wire), `id` (the message id), `sequence`, `hops`, `reason` (of a drop: `no_link`,
-//! `old_session`, `loss`), `origin` (whose broadcasts are missing), `first` and `last` (which ones). For `sent` and
+//! `old_session`, `loss`, `stopped`), `nodes` (counted by a census), `origin` (whose broadcasts are missing), `first` and `last` (which ones). For `sent` and
 //! `dropped`, `node` is the sender; for `received`, the receiver.
 
 use super::{DropReason, Observation, Observer, Parcel};
@@ -49,6 +50,8 @@ struct Record {
     first: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<u64>,
 }
 
 impl<W: Write> Trace<W> {
@@ -85,7 +88,8 @@ impl<W: Write> Observer for Trace<W> {
 impl Record {
     fn of(event: Observation<'_>) -> Record {
         match event {
-            Observation::Started { node } => Record::at("started", node),
+            Observation::Started { node, .. } => Record::at("started", node),
+            Observation::Stopped { node } => Record::at("stopped", node),
             Observation::Published { payload, broadcast } => Record {
                 broadcast: Some(payload),
                 sequence: Some(broadcast.sequence),
@@ -107,6 +111,18 @@ impl Record {
                 last: Some(last),
                 ..Record::at("gap", node)
             },
+            Observation::Noticed { node, notice: Notice::Joined } => Record::at("joined", node),
+            Observation::Noticed { node, notice: Notice::Received { from } } => {
+                Record { peer: Some(from), ..Record::at("inbox", node) }
+            }
+            Observation::Noticed { node, notice: Notice::Resolved { to, sequence, delivered } } => Record {
+                peer: Some(to),
+                sequence: Some(sequence),
+                ..Record::at(if delivered { "acknowledged" } else { "lost" }, node)
+            },
+            Observation::Noticed { node, notice: Notice::Counted(census) } => {
+                Record { nodes: Some(census.nodes), ..Record::at("census", node) }
+            }
             Observation::LinkUp { node, peer } => Record { peer: Some(peer), ..Record::at("link_up", node) },
             Observation::LinkDown { node, peer } => {
                 Record { peer: Some(peer), ..Record::at("link_down", node) }
@@ -135,6 +151,7 @@ impl DropReason {
             DropReason::NoLink => "no_link",
             DropReason::OldSession => "old_session",
             DropReason::Loss => "loss",
+            DropReason::Stopped => "stopped",
         }
     }
 }

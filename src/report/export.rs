@@ -9,6 +9,8 @@ use std::io::{self, Write};
 pub struct Export<'a> {
     /// The graph.
     pub graph: &'a Graph,
+    /// Which nodes are there; the others are left out.
+    pub present: &'a dyn Fn(NodeId) -> bool,
     /// A node's name.
     pub name: &'a dyn Fn(NodeId) -> String,
     /// Hops; may be shorter than there are nodes.
@@ -22,7 +24,7 @@ impl Export<'_> {
     /// Those of the writer.
     pub fn dot(&self, mut out: impl Write) -> io::Result<()> {
         writeln!(out, "graph {{")?;
-        for node in self.graph.node_ids() {
+        for node in self.present() {
             let label = (self.name)(node).replace('\\', "\\\\").replace('"', "\\\"");
             let hops = self.hops(node).map_or(String::new(), |hops| format!(" hops={hops}"));
             writeln!(out, "  {} [label=\"{label}\"{hops}]", node.0)?;
@@ -40,7 +42,7 @@ impl Export<'_> {
     /// Those of the writer.
     pub fn graphml(&self, mut out: impl Write) -> io::Result<()> {
         out.write_all(GRAPHML_HEAD.as_bytes())?;
-        for node in self.graph.node_ids() {
+        for node in self.present() {
             let label = escaped(&(self.name)(node));
             let hops =
                 self.hops(node).map_or(String::new(), |hops| format!("<data key=\"hops\">{hops}</data>"));
@@ -51,6 +53,10 @@ impl Export<'_> {
         }
         out.write_all(b"  </graph>\n</graphml>\n")?;
         out.flush()
+    }
+
+    fn present(&self) -> impl Iterator<Item = NodeId> {
+        self.graph.node_ids().filter(|&node| (self.present)(node))
     }
 
     fn hops(&self, node: NodeId) -> Option<u32> {
@@ -75,9 +81,10 @@ mod tests {
 
     #[test]
     fn names_are_escaped_and_nothing_is_left_out() {
-        let graph = Graph::from_edges(3, &[(0, 1)]);
+        let graph = Graph::from_edges(4, &[(0, 1)]);
         let name = |node: NodeId| ["a\"<&\\>", "b", "c"][node.index()].to_owned();
-        let export = Export { graph: &graph, name: &name, hops: &[Some(0), Some(1)] };
+        let export =
+            Export { graph: &graph, present: &|node| node.0 < 3, name: &name, hops: &[Some(0), Some(1)] };
         let mut text = Vec::new();
         export.dot(&mut text).unwrap();
         export.graphml(&mut text).unwrap();

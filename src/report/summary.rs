@@ -1,11 +1,12 @@
 //! The summary of a run: a function of the scenario and its seed, so that two summaries can be compared byte by byte.
 
 use crate::graph::{Degrees, Diameter};
+use crate::id::NodeId;
 use crate::judge::{Course, Coverage, Evidence, Judgement, Reach, Verdict, judge};
 use crate::network::Network;
-use crate::observe::{Metrics, Observer, Spread};
-use crate::protocol::Protocol;
-use crate::scenario::Scenario;
+use crate::observe::{DirectMessages, Metrics, Observer, Spread};
+use crate::protocol::{Census, Protocol};
+use crate::scenario::{Closing, Scenario};
 use crate::sim::Sim;
 use crate::time::{Time, nanos};
 use crate::units::{counted, decimal, grouped, human_bytes, human_duration};
@@ -36,9 +37,19 @@ pub struct Summary {
     pub judgement: Judgement,
     /// Virtual nanoseconds from start to end.
     pub ended_ns: u64,
-    /// How many nodes.
+    /// How many nodes were up at the end, or just before the shutdown.
     pub nodes: usize,
-    /// How many links at the end.
+    /// How many there ever were.
+    pub ever: usize,
+    /// What it cost to join, if anybody did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub joins: Option<Joins>,
+    /// What became of direct messages.
+    pub direct_messages: DirectMessages,
+    /// What nodes counted that took a census.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub censuses: Vec<Census>,
+    /// How many links at the end, or just before the shutdown.
     pub links: usize,
     /// How many broadcasts.
     pub broadcasts: usize,
@@ -77,6 +88,33 @@ pub struct Summary {
     pub listed: Vec<BroadcastSummary>,
     /// The command that repeats the run.
     pub repeat: String,
+}
+
+/// What it cost to join.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct Joins {
+    /// How many nodes joined.
+    pub count: usize,
+    /// How many messages that took for each, broadcasts apart: all that were sent until the latest was in, shared out.
+    pub messages_mean: f64,
+    /// How long it took from a node's start until it was in, in nanoseconds.
+    pub took_mean_ns: u64,
+    /// The longest of them.
+    pub took_most_ns: u64,
+}
+
+impl Joins {
+    fn of(metrics: &Metrics) -> Option<Joins> {
+        let took = metrics.joins();
+        let &took_most_ns = took.iter().max()?;
+        let sum: u128 = took.iter().map(|&ns| u128::from(ns)).sum();
+        Some(Joins {
+            count: took.len(),
+            messages_mean: metrics.messages_to_join() as f64 / took.len() as f64,
+            took_mean_ns: (sum / took.len() as u128) as u64,
+            took_most_ns,
+        })
+    }
 }
 
 /// A mean and a maximum.
@@ -133,16 +171,20 @@ impl Summary {
         scenario: &Scenario<C>,
         network: &Network<Sim<P, O>>,
         metrics: &Metrics,
-        course: Course,
+        closing: &Closing,
+        course: &Course,
         repeat: String,
     ) -> Summary {
-        let graph = network.topology();
+        let graph = closing.present_graph();
         let (in_flight, end) = (network.world().in_flight(), network.now());
-        let judgement =
-            judge(&scenario.file.expect, Evidence { metrics, graph: &graph, in_flight, end, course });
+        let inbox = |node| network.view(node).inbox;
+        let find = |selector: &_| scenario.find(selector);
+        let evidence = Evidence { metrics, closing, in_flight, end, course, inbox: &inbox, find: &find };
+        let judgement = judge(&scenario.file.expect, evidence);
         let coverage = &judgement.coverage;
         let spreads = metrics.spreads();
-        let counters: Vec<Counters> = graph.node_ids().map(|node| network.counters(node)).collect();
+        let counters: Vec<Counters> =
+            (0..network.size()).map(|node| network.counters(NodeId::at(node))).collect();
         let components = graph.components();
         Summary {
             title: scenario.file.title.clone(),
@@ -150,7 +192,11 @@ impl Summary {
             seed: scenario.file.seed,
             version: env!("CARGO_PKG_VERSION"),
             ended_ns: network.now().nanos(),
-            nodes: network.size(),
+            nodes: graph.nodes(),
+            ever: network.size(),
+            joins: Joins::of(metrics),
+            direct_messages: metrics.direct_messages(),
+            censuses: metrics.censuses().iter().map(|&(_, census)| census).collect(),
             links: graph.edge_count(),
             broadcasts: spreads.len(),
             coverage: coverage.total(),
@@ -270,17 +316,28 @@ impl Display for Summary {
 impl Summary {
     fn figures(&self) -> Vec<(&'static str, String)> {
         let ended = human_duration(Time::from_nanos(self.ended_ns).since(Time::ZERO));
-        let mut figures = vec![
-            (
-                "network",
-                format!(
-                    "{} nodes, {} links, {ended} of virtual time",
-                    counted(self.nodes),
-                    counted(self.links)
-                ),
-            ),
-            ("coverage", self.coverage_text()),
-        ];
+        let gone =
+            if self.ever > self.nodes { format!(" of {} ever", counted(self.ever)) } else { String::new() };
+        let size = format!("{} nodes{gone}, {} links", counted(self.nodes), counted(self.links));
+        let mut figures =
+            vec![("network", format!("{size}, {ended} of virtual time")), ("coverage", self.coverage_text())];
+        if let Some(Joins { count, messages_mean, took_mean_ns, took_most_ns }) = self.joins {
+            let [mean, most] =
+                [took_mean_ns, took_most_ns].map(|ns| human_duration(Duration::from_nanos(ns)));
+            let messages = decimal(messages_mean);
+            let text =
+                format!("{}, {messages} messages each; linked after {mean}, at most {most}", counted(count));
+            figures.push(("joins", text));
+        }
+        if let DirectMessages { delivered, lost } = self.direct_messages
+            && delivered + lost > 0
+        {
+            figures.push(("direct", format!("{} delivered, {} lost", grouped(delivered), grouped(lost))));
+        }
+        if let Some(census) = self.censuses.last() {
+            let degrees = format!("{} to {} neighbors", census.least_neighbors, census.most_neighbors);
+            figures.push(("census", format!("{} nodes with {degrees}", grouped(census.nodes))));
+        }
         if self.broadcasts > 0 {
             figures.push(("time to", self.times_text(|time| time.mean_ns, "mean")));
             figures.push(("", self.times_text(|time| time.most_ns, "slowest")));

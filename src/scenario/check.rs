@@ -1,20 +1,18 @@
 //! From the file to the checked scenario: what no single value shows, such as a step after the end.
 
+mod timeline;
+
+use super::Scenario;
+use super::complaint::did_you_mean;
 use super::data::DataFolders;
 use super::file::*;
 use super::source::{Problem, Source};
-use super::{Action, Nodes, PlannedStep, Scenario};
 use crate::graph::Graph;
-use crate::id::NodeId;
-use crate::sim::{DataError, Latency, Links, Matrix, Topology, parse_edge_list};
+use crate::sim::{DataError, Latency, Links, MAX_NODES, Matrix, Topology, parse_edge_list};
 use crate::time::Time;
-use crate::units::{self, grouped};
+use crate::units::grouped;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How many broadcasts one scenario may ask for; each has an entry in several tables.
-const MOST_BROADCASTS: u64 = 10_000_000;
 
 /// Checks a parsed file; all problems that can be found at once.
 pub(super) fn check<C>(
@@ -23,12 +21,18 @@ pub(super) fn check<C>(
     data: &DataFolders,
 ) -> Result<Scenario<C>, Vec<Problem>> {
     let mut checker = Checker { source, data, problems: Vec::new() };
-    let graph = checker.graph(&file.topology, file.seed);
-    let nodes = graph.as_ref().map(Graph::nodes);
-    checker.names(&file.names, nodes);
+    let graph = match &file.topology {
+        Some(topology) => checker.graph(topology, file.seed),
+        None => Some(Graph::from_edges(0, &[])),
+    };
+    // Those that join are numbered on.
+    let joins = timeline::joins(&file.timeline);
+    let population =
+        graph.as_ref().map(|graph| Population { nodes: graph.nodes() as u64 + joins, names: &file.names });
+    checker.population(population.as_ref(), joins);
     let links = checker.links(&file.links);
-    let timeline = checker.timeline(&file, nodes);
-    checker.expectations(&file.expect);
+    let timeline = checker.timeline(&file, population.as_ref());
+    checker.expectations(&file.expect, population.as_ref());
     match (graph, links) {
         (Some(graph), Some(links)) if checker.problems.is_empty() => {
             Ok(Scenario { graph, links, timeline, end: Time::ZERO + file.end, file })
@@ -38,6 +42,13 @@ pub(super) fn check<C>(
             Err(checker.problems)
         }
     }
+}
+
+/// Everybody who is there at the start or joins later.
+struct Population<'a> {
+    nodes: u64,
+    /// Of the first of them.
+    names: &'a [String],
 }
 
 struct Checker<'a> {
@@ -100,8 +111,18 @@ impl Checker<'_> {
         }
     }
 
-    fn names(&mut self, names: &[String], nodes: Option<usize>) {
-        if nodes.is_some_and(|nodes| names.len() > nodes) {
+    fn population(&mut self, population: Option<&Population>, joins: u64) {
+        let Some(&Population { nodes, names }) = population else { return };
+        if nodes == 0 {
+            self.complain(
+                "timeline",
+                "nobody is there, and nobody joins",
+                "add a `topology`, or `join` steps",
+            );
+        } else if nodes > MAX_NODES {
+            let message = format!("{} nodes would join", grouped(joins));
+            self.complain("timeline", message, format!("a network has at most {} nodes", grouped(MAX_NODES)));
+        } else if names.len() as u64 > nodes {
             self.complain(
                 "names",
                 format!("{} names for fewer nodes", names.len()),
@@ -113,7 +134,7 @@ impl Checker<'_> {
             let path = format!("names.{i}");
             if !seen.insert(name) {
                 self.complain(&path, format!("two nodes are called `{name}`"), "rename one of them");
-            } else if name == "random" || name == "all" {
+            } else if ["random", "all", "genesis"].contains(&name.as_str()) {
                 self.complain(
                     &path,
                     format!("`{name}` means something else as a target"),
@@ -159,6 +180,7 @@ impl Checker<'_> {
                 let hosts = self.hosts(&matrix, hosts);
                 Some(Latency::Matrix { matrix: Arc::new(matrix), hosts })
             }
+            LatencyFile::Regions => Some(Latency::Regions),
         }
     }
 
@@ -177,9 +199,13 @@ impl Checker<'_> {
             match index {
                 Some(index) => found.push(index),
                 None => {
-                    let remedy = match matrix.names() {
-                        Some(names) => format!("its hosts are {}", names.join(", ")),
-                        None => format!("its hosts are the rows 0 to {}", matrix.hosts() - 1),
+                    let remedy = match (matrix.names(), host) {
+                        (Some(names), Selector::Name(name)) => {
+                            let guess = did_you_mean(name, names.iter().map(String::as_str));
+                            format!("{guess}its hosts are {}", names.join(", "))
+                        }
+                        (Some(names), _) => format!("its hosts are {}", names.join(", ")),
+                        (None, _) => format!("its hosts are the rows 0 to {}", matrix.hosts() - 1),
                     };
                     self.complain(
                         &format!("links.latency.matrix.hosts.{i}"),
@@ -192,125 +218,20 @@ impl Checker<'_> {
         found
     }
 
-    fn timeline<C>(&mut self, file: &ScenarioFile<C>, nodes: Option<usize>) -> Vec<PlannedStep> {
-        let mut snapshots = BTreeSet::new();
-        let mut broadcasts = 0u64;
-        let mut planned = Vec::new();
-        for (i, Entry { at, step }) in file.timeline.iter().enumerate() {
-            let path = format!("timeline.{i}");
-            self.before_end(&path, "at", *at, file.end);
-            match step {
-                Step::Broadcast(step) => {
-                    let all = if step.from == Target::All { nodes.unwrap_or(1) as u64 } else { 1 };
-                    broadcasts = broadcasts.saturating_add(u64::from(step.count.get()).saturating_mul(all));
-                    planned.extend(self.broadcast(&path, *at, step, file, nodes));
-                }
-                Step::Snapshot(SnapshotStep { name }) => {
-                    let path = format!("{path}.do.snapshot.name");
-                    self.snapshot_name(&path, name);
-                    if !snapshots.insert(name) {
-                        self.complain(
-                            &path,
-                            format!("two snapshots are called `{name}`"),
-                            "rename one of them",
-                        );
-                    }
-                    let action = Action::Snapshot { name: name.clone() };
-                    planned.push(PlannedStep {
-                        at: Time::ZERO + *at,
-                        count: 1,
-                        every: Duration::ZERO,
-                        action,
-                    });
-                }
-            }
-        }
-        if broadcasts > MOST_BROADCASTS {
-            let message = format!("{} broadcasts are too many", grouped(broadcasts));
-            self.complain(
-                "timeline",
-                message,
-                format!("a scenario has at most {}", grouped(MOST_BROADCASTS)),
-            );
-        }
-        planned
-    }
-
-    fn before_end(&mut self, path: &str, key: &str, time: Duration, end: Duration) {
-        if time > end {
-            let message = format!("this happens at {}, after the end", units::format_duration(time));
-            let remedy =
-                format!("let it happen earlier, or the run end later than {}", units::format_duration(end));
-            self.complain(&format!("{path}.{key}"), message, remedy);
-        }
-    }
-
-    fn broadcast<C>(
-        &mut self,
-        path: &str,
-        at: Duration,
-        step: &BroadcastStep,
-        file: &ScenarioFile<C>,
-        nodes: Option<usize>,
-    ) -> Option<PlannedStep> {
-        let path = format!("{path}.do.broadcast");
-        let count = step.count.get();
-        let last =
-            step.every.checked_mul(count - 1).and_then(|span| at.checked_add(span)).unwrap_or(Duration::MAX);
-        if at <= file.end && last > file.end {
-            let message = format!("the last of the {count} would come after the end");
-            self.complain(
-                &format!("{path}.count"),
-                message,
-                "ask for fewer, for shorter pauses, or for a later end",
-            );
-        }
-        let from = match &step.from {
-            Target::Random => Nodes::Random,
-            Target::All => Nodes::All,
-            Target::One(selector) => {
-                Nodes::One(self.node(&format!("{path}.from"), selector, &file.names, nodes?)?)
-            }
-        };
-        let action = Action::Broadcast { from, title: step.title.clone(), message: step.message.clone() };
-        Some(PlannedStep { at: Time::ZERO + at, count, every: step.every, action })
-    }
-
-    fn node(&mut self, path: &str, selector: &Selector, names: &[String], nodes: usize) -> Option<NodeId> {
-        let found = match selector {
-            Selector::Number(number) => usize::try_from(*number).ok().filter(|&index| index < nodes),
-            Selector::Name(name) => names.iter().position(|candidate| candidate == name),
-        };
-        if found.is_none() {
-            let numbers = format!("nodes are 0 to {}, \"random\" or \"all\"", nodes - 1);
-            let (message, remedy) = match selector {
-                Selector::Number(number) => (format!("there is no node {number}"), numbers),
-                Selector::Name(name) if names.is_empty() => (format!("there is no node `{name}`"), numbers),
-                Selector::Name(name) => (
-                    format!("there is no node `{name}`"),
-                    format!("{numbers}, or one of {}", names.join(", ")),
-                ),
-            };
-            self.complain(path, message, remedy);
-        }
-        found.map(NodeId::at)
-    }
-
-    fn snapshot_name(&mut self, path: &str, name: &str) {
-        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-            let remedy = "use up to 64 letters, digits, - and _";
-            self.complain(path, format!("`{name}` cannot be the name of a file"), remedy);
-        } else if name == "topology" {
-            self.complain(path, "`topology` is the picture at the end", "choose another name");
-        }
-    }
-
-    fn expectations(&mut self, expectations: &[Expectation]) {
+    fn expectations(&mut self, expectations: &[Expectation], population: Option<&Population>) {
         for (i, expectation) in expectations.iter().enumerate() {
             match expectation {
                 Expectation::Redundancy(range) => self.range(&format!("expect.{i}.redundancy"), range),
                 Expectation::Messages(range) => self.range(&format!("expect.{i}.messages"), range),
+                Expectation::Peers(range) => self.range(&format!("expect.{i}.peers"), range),
+                Expectation::Size(range) => self.range(&format!("expect.{i}.size"), range),
+                Expectation::Received(received) => {
+                    let path = format!("expect.{i}.received");
+                    self.node(&format!("{path}.node"), &received.node, population);
+                    if let Some(from) = &received.from {
+                        self.node(&format!("{path}.from"), from, population);
+                    }
+                }
                 Expectation::Latency(latency) if latency.share == 0.0 => {
                     self.complain(
                         &format!("expect.{i}.latency.share"),
@@ -318,7 +239,10 @@ impl Checker<'_> {
                         "take more than 0",
                     );
                 }
-                Expectation::EveryoneDelivers | Expectation::Connected | Expectation::Latency(_) => {}
+                Expectation::EveryoneDelivers
+                | Expectation::Connected
+                | Expectation::Latency(_)
+                | Expectation::Stopped => {}
             }
         }
     }

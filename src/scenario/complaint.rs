@@ -77,17 +77,12 @@ fn reword(complaint: &str) -> (String, String) {
     let named = what.split('`').nth(1).unwrap_or_default();
     let expected =
         expected.strip_prefix("one of ").map_or(expected.to_owned(), |names| format!("one of {names}"));
-    if what.starts_with("unknown field") {
-        return (
-            format!("unknown key `{named}`"),
-            format!("known here: {}", expected.trim_start_matches("one of ")),
-        );
-    }
-    if what.starts_with("unknown variant") {
-        return (
-            format!("unknown name `{named}`"),
-            format!("known here: {}", expected.trim_start_matches("one of ")),
-        );
+    for (start, thing) in [("unknown field", "key"), ("unknown variant", "name")] {
+        if what.starts_with(start) {
+            let known = expected.trim_start_matches("one of ");
+            let guess = did_you_mean(named, known.split('`').skip(1).step_by(2));
+            return (format!("unknown {thing} `{named}`"), format!("{guess}known here: {known}"));
+        }
     }
     if what.starts_with("missing field") {
         return (format!("the key `{named}` is missing"), format!("add \"{named}\": …"));
@@ -111,6 +106,18 @@ fn reword(complaint: &str) -> (String, String) {
     };
     let remedy = if expected.is_empty() { String::new() } else { format!("expected {expected}") };
     (found(what), remedy)
+}
+
+/// What was probably meant by a name that is unknown, as the beginning of a remedy; empty if nothing known is close to it.
+pub(super) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    // One slip in three letters, as rustc allows; exchanging two neighbors is one slip.
+    let most = (unknown.chars().count() / 3).max(1);
+    let slips = |name: &str| strsim::osa_distance(&unknown.to_lowercase(), &name.to_lowercase());
+    let closest = known.into_iter().map(|name| (slips(name), name)).min_by_key(|(slips, _)| *slips);
+    match closest.filter(|(slips, name)| *slips <= most && *slips < name.chars().count()) {
+        Some((_, name)) => format!("did you mean `{name}`? "),
+        None => String::new(),
+    }
 }
 
 /// `invalid type: string "x"` as `found the string "x"`.
@@ -145,4 +152,27 @@ fn reword_syntax(complaint: &str) -> (String, String) {
         _ => return (format!("this is not JSON: {complaint}"), "check quotes, commas and brackets".into()),
     };
     (message.into(), remedy.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::did_you_mean;
+
+    #[test]
+    fn a_guess_is_made_only_when_it_is_close() {
+        let known = ["broadcast", "snapshot", "crash"];
+        for (unknown, guess) in [
+            ("broadcats", "did you mean `broadcast`? "),
+            ("Snapshot", "did you mean `snapshot`? "),
+            ("snap-shot", "did you mean `snapshot`? "),
+            ("crush", "did you mean `crash`? "),
+            ("splash", ""),
+            ("cast", ""),
+            ("", ""),
+        ] {
+            assert_eq!(did_you_mean(unknown, known), guess, "{unknown}");
+        }
+        assert_eq!(did_you_mean("x", ["y"]), "", "another letter is another name");
+        assert_eq!(did_you_mean("broadcast", []), "");
+    }
 }

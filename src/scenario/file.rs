@@ -1,19 +1,25 @@
 //! The scenario file as people write it: one JSON object. Unknown keys are errors, durations carry units, and steps,
-//! topologies and expectations are objects with one key, so that a wrong value is reported at its exact place.
+//! topologies and expectations are objects with one key, so that a wrong value is reported at its exact place. `C` is the
+//! configuration of the protocol's nodes.
+//!
+//! The doc comments in this file are read by users: schema and reference are made of them.
 
 use crate::sim::{Jitter, LinkKind, Topology};
 use crate::units;
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// A scenario file. `C` is the configuration of the protocol's nodes.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// An experiment: a network, what happens to it, and what must hold.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound(deserialize = "C: Deserialize<'de> + Default"))]
+#[schemars(bound = "C: JsonSchema + Serialize + Default")]
 pub struct ScenarioFile<C> {
-    /// The schema by which an editor completes and checks. Ignored here.
+    /// The schema by which an editor completes and checks. Nothing else looks at it.
     #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// What is shown above results and pictures.
@@ -27,9 +33,11 @@ pub struct ScenarioFile<C> {
     pub seed: u64,
     /// Names of the first nodes, for targets and pictures. The others have their number.
     #[serde(default)]
+    #[schemars(example = json!(["Alice", "Bob"]))]
     pub names: Vec<String>,
-    /// Who is linked to whom at the start.
-    pub topology: Topology,
+    /// Who is linked to whom at the start. Default: there is nobody yet; nodes join on the timeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<Topology>,
     /// What all nodes have in common.
     #[serde(default)]
     pub node: C,
@@ -39,11 +47,20 @@ pub struct ScenarioFile<C> {
     /// What happens when.
     pub timeline: Vec<Entry>,
     /// When the run ends.
-    #[serde(with = "units::duration")]
+    #[serde(with = "units::DurationText")]
+    #[schemars(example = "60s")]
     pub end: Duration,
     /// What must hold. Default: `["everyone_delivers"]`.
     #[serde(default = "default_expectations")]
     pub expect: Vec<Expectation>,
+}
+
+impl<C> ScenarioFile<C> {
+    /// Whether it names data files.
+    pub fn names_data(&self) -> bool {
+        matches!(self.topology, Some(Topology::EdgeList { .. }))
+            || matches!(self.links.latency, LatencyFile::Matrix(_))
+    }
 }
 
 fn default_seed() -> u64 {
@@ -55,29 +72,37 @@ fn default_expectations() -> Vec<Expectation> {
 }
 
 /// How links behave.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LinksFile {
     /// What they promise. Default: `stream`.
     pub kind: LinkKind,
-    /// How long they take, drawn once per link. Default: 10 ms.
+    /// How long they take, one way, drawn once per link. Default: 10 ms.
     pub latency: LatencyFile,
     /// What is added to that, drawn anew for every message. Default: `none`.
     pub jitter: Jitter,
 }
 
 /// How long links take, one way.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LatencyFile {
-    /// The same for all.
-    Constant(#[serde(with = "units::duration")] Duration),
-    /// Uniform in a range.
+    /// The same for all links.
+    #[schemars(example = json!({"constant": "10ms"}))]
+    Constant(#[serde(with = "units::DurationText")] Duration),
+    /// Uniform between two bounds.
+    #[schemars(example = json!({"uniform": {"min": "10ms", "max": "50ms"}}))]
     Uniform(UniformFile),
-    /// Log-normal.
+    /// Log-normal: most links are near the median, a few are much slower.
+    #[schemars(example = json!({"log_normal": {"median": "40ms", "sigma": 0.5}}))]
     LogNormal(LogNormalFile),
     /// Measured between hosts: half the round trip.
+    #[schemars(example = json!({"matrix": {"file": "planetlab-490-rtt-ms.txt"}}))]
     Matrix(MatrixFile),
+    /// As between six regions of the world: North America, Europe, South America, Asia Pacific, Japan, Australia.
+    /// Where a node sits is drawn once, with the shares of Bitcoin's nodes in 2019; add `jitter` for what varies
+    /// from message to message.
+    Regions,
 }
 
 impl Default for LatencyFile {
@@ -87,30 +112,31 @@ impl Default for LatencyFile {
 }
 
 /// A uniform latency.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UniformFile {
     /// At least this.
-    #[serde(with = "units::duration")]
+    #[serde(with = "units::DurationText")]
     pub min: Duration,
     /// At most this.
-    #[serde(with = "units::duration")]
+    #[serde(with = "units::DurationText")]
     pub max: Duration,
 }
 
 /// A log-normal latency.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogNormalFile {
     /// Half of the links are faster.
-    #[serde(with = "units::duration")]
+    #[serde(with = "units::DurationText")]
     pub median: Duration,
     /// Deviation of the logarithm, 0 to 3.
+    #[schemars(range(min = 0, max = 3))]
     pub sigma: f64,
 }
 
 /// Latencies from a file of round-trip times in milliseconds.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MatrixFile {
     /// The file: a square of numbers, or `{"data": {FROM: {TO: MILLISECONDS}}}`.
@@ -125,39 +151,142 @@ pub struct MatrixFile {
 }
 
 /// An entry of the timeline.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = json!({"at": "1s", "do": {"broadcast": {"from": "random"}}}))]
 pub struct Entry {
-    /// When.
-    #[serde(with = "units::duration")]
+    /// When, counted from the start of the run.
+    #[serde(with = "units::DurationText")]
     pub at: Duration,
-    /// What.
+    /// What happens then.
     #[serde(rename = "do")]
     pub step: Step,
 }
 
 /// What happens at a moment.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
+    /// Nodes join.
+    #[schemars(example = json!({"join": {"count": 300, "every": "20ms"}}))]
+    Join(JoinStep),
+    /// Nodes leave in good order.
+    #[schemars(example = json!({"leave": {"who": "random", "count": 20, "every": "100ms"}}))]
+    Leave(LeaveStep),
     /// Nodes broadcast.
+    #[schemars(example = json!({"broadcast": {"from": "random", "count": 30, "every": "100ms", "message": "Hello world"}}))]
     Broadcast(BroadcastStep),
+    /// Nodes send to single nodes.
+    #[schemars(example = json!({"send": {"from": 0, "to": 1, "message": "For you alone"}}))]
+    Send(SendStep),
+    /// Nodes ask their neighbors for nodes that they know.
+    #[schemars(example = json!({"discover": {"who": "all"}}))]
+    Discover(DiscoverStep),
+    /// The status of the network and its nodes is written down.
+    #[schemars(example = json!({"status": {"name": "before", "by": "random"}}))]
+    Status(StatusStep),
+    /// Every node stops.
+    Shutdown,
     /// The network is drawn and exported as it is now.
+    #[schemars(example = json!({"snapshot": {"name": "on-its-way"}}))]
     Snapshot(SnapshotStep),
 }
 
+/// Nodes join.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JoinStep {
+    /// How many, one after the other. Default: 1.
+    #[serde(default = "once")]
+    pub count: NonZeroU32,
+    /// How long from one to the next. Default: 0s, all at once.
+    #[serde(default, with = "units::DurationText")]
+    pub every: Duration,
+    /// Through whom: `"genesis"` (the first node, or the one that has lived longest since it left), `"random"`, a node's
+    /// number or its name. Default: `genesis`.
+    #[serde(default)]
+    pub contact: Contact,
+}
+
+/// Nodes leave in good order.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaveStep {
+    /// Who: a node's number, its name, `"random"` (drawn anew each time), `"all"` or `{"share": 0.1}`. Default: `random`.
+    #[serde(default)]
+    pub who: Target,
+    /// How many times. Default: 1.
+    #[serde(default = "once")]
+    pub count: NonZeroU32,
+    /// How long from one time to the next. Default: 0s, all at once.
+    #[serde(default, with = "units::DurationText")]
+    pub every: Duration,
+}
+
+/// Nodes send to single nodes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendStep {
+    /// Who sends, as with `broadcast`. Default: `random`.
+    #[serde(default)]
+    pub from: Target,
+    /// To whom; to each of them, if there are several. Default: `random`.
+    #[serde(default)]
+    pub to: Target,
+    /// How many times. Default: 1.
+    #[serde(default = "once")]
+    pub count: NonZeroU32,
+    /// How long from one time to the next. Default: 0s, all at once.
+    #[serde(default, with = "units::DurationText")]
+    pub every: Duration,
+    /// What kind of message it is to the application. Default: `#DIRECT`.
+    #[serde(default = "default_direct_title")]
+    pub title: String,
+    /// The text. Default: `Hello world`.
+    #[serde(default = "default_message")]
+    pub message: String,
+}
+
+fn default_direct_title() -> String {
+    crate::network::DIRECT_TITLE.into()
+}
+
+/// Nodes ask their neighbors for nodes that they know.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DiscoverStep {
+    /// Who, as with `leave`. Default: `all`.
+    #[serde(default = "all")]
+    pub who: Target,
+}
+
+fn all() -> Target {
+    Target::All
+}
+
+/// The status of the network and its nodes is written down.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StatusStep {
+    /// The name of the file: letters, digits, `-` and `_`.
+    pub name: String,
+    /// This node also counts the network by itself, through the network. Default: nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Target>,
+}
+
 /// Nodes broadcast.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BroadcastStep {
-    /// Who: a node's number, its name, `"random"` (drawn anew each time) or `"all"`. Default: `random`.
+    /// Who: a node's number, its name, `"random"` (drawn anew each time), `"all"` or `{"share": 0.1}`. Default: `random`.
     #[serde(default)]
     pub from: Target,
     /// How many times. Default: 1.
     #[serde(default = "once")]
     pub count: NonZeroU32,
     /// How long from one time to the next. Default: 0s, all at once.
-    #[serde(default, with = "units::duration")]
+    #[serde(default, with = "units::DurationText")]
     pub every: Duration,
     /// What kind of message it is to the application. Default: `#BROADCAST`.
     #[serde(default = "default_title")]
@@ -180,22 +309,40 @@ fn default_message() -> String {
 }
 
 /// The network is drawn and exported.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotStep {
     /// The name of the files: letters, digits, `-` and `_`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,64}$"))]
     pub name: String,
+    /// The messages of this node so far are drawn as numbered arrows. Default: of nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow: Option<Selector>,
 }
 
-/// Which nodes a step is about.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+/// Which nodes a step is about, of those that are up.
+#[derive(Clone, PartialEq, Debug, Default)]
 pub enum Target {
     /// One node, drawn anew each time.
     #[default]
     Random,
     /// Every node.
     All,
+    /// So large a share of the nodes, drawn anew each time.
+    Share(f64),
     /// One node.
+    One(Selector),
+}
+
+/// Through whom newcomers join.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Contact {
+    /// The node that everybody knows.
+    #[default]
+    Genesis,
+    /// A random node.
+    Random,
+    /// This node.
     One(Selector),
 }
 
@@ -209,7 +356,7 @@ pub enum Selector {
 }
 
 /// What must hold at the end.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Expectation {
     /// Every node that is up from a broadcast to the end, and could be reached, delivers it exactly once.
@@ -217,22 +364,57 @@ pub enum Expectation {
     /// All nodes are in one component at the end.
     Connected,
     /// The mean relative message redundancy (RMR) of all broadcasts.
+    #[schemars(example = json!({"redundancy": {"max": 0.1}}))]
     Redundancy(Range<f64>),
     /// How long it takes until a share of the nodes has a broadcast.
+    #[schemars(example = json!({"latency": {"share": 0.99, "max": "1s"}}))]
     Latency(LatencyExpectation),
     /// The payload messages of every single broadcast.
+    #[schemars(example = json!({"messages": {"min": 299, "max": 1500}}))]
     Messages(Range<u64>),
+    /// The links of every node that is up.
+    #[schemars(example = json!({"peers": {"min": 3}}))]
+    Peers(Range<u64>),
+    /// How many nodes are up; and how many every node counted that was asked to, last of all.
+    #[schemars(example = json!({"size": {"min": 280, "max": 280}}))]
+    Size(Range<u64>),
+    /// The direct messages in a node's inbox.
+    #[schemars(example = json!({"received": {"node": 1, "from": 0, "count": 1}}))]
+    Received(ReceivedExpectation),
+    /// After the shutdown no node is up, and none has sent anything.
+    Stopped,
+}
+
+/// Direct messages in a node's inbox.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReceivedExpectation {
+    /// Whose inbox: a number or a name.
+    pub node: Selector,
+    /// From whom. Default: from anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Selector>,
+    /// With this text. Default: with any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Exactly so many. Default: 1.
+    #[serde(default = "one")]
+    pub count: u64,
+}
+
+fn one() -> u64 {
+    1
 }
 
 /// From here to there, both included. What is left out has no bound.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, bound(deserialize = "T: Deserialize<'de>"))]
 pub struct Range<T> {
     /// At least this.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(default = "none::<T>", skip_serializing_if = "Option::is_none")]
     pub min: Option<T>,
     /// At most this.
-    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    #[serde(default = "none::<T>", skip_serializing_if = "Option::is_none")]
     pub max: Option<T>,
 }
 
@@ -241,19 +423,28 @@ fn none<T>() -> Option<T> {
 }
 
 /// A bound on the time that every broadcast takes.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyExpectation {
     /// Until so large a share of the nodes that could be reached has it. Default: 1, all of them.
-    #[serde(default = "everyone", with = "units::share")]
+    #[serde(default = "everyone", with = "units::Share")]
     pub share: f64,
     /// At most so long.
-    #[serde(with = "units::duration")]
+    #[serde(with = "units::DurationText")]
     pub max: Duration,
 }
 
 fn everyone() -> f64 {
     1.0
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Selector::Number(number) => write!(f, "{number}"),
+            Selector::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Serialize for Selector {
@@ -295,6 +486,7 @@ impl Serialize for Target {
         match self {
             Target::Random => serializer.serialize_str("random"),
             Target::All => serializer.serialize_str("all"),
+            Target::Share(share) => ShareOfNodes { share: *share }.serialize(serializer),
             Target::One(selector) => selector.serialize(serializer),
         }
     }
@@ -302,10 +494,62 @@ impl Serialize for Target {
 
 impl<'de> Deserialize<'de> for Target {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+        deserializer.deserialize_any(NodesOfAStep)
+    }
+}
+
+/// `{"share": 0.1}`
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ShareOfNodes {
+    #[serde(with = "units::Share")]
+    share: f64,
+}
+
+/// Reads a number, a name or a share.
+struct NodesOfAStep;
+
+impl<'de> Visitor<'de> for NodesOfAStep {
+    type Value = Target;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a number from 0, a name, \"random\", \"all\" or {\"share\": 0.1}")
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Target, E> {
+        Ok(Target::One(Selector::Number(number)))
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Target, E> {
+        Ok(match name {
+            "random" => Target::Random,
+            "all" => Target::All,
+            name => Target::One(Selector::Name(name.into())),
+        })
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Target, A::Error> {
+        let ShareOfNodes { share } = Deserialize::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        Ok(Target::Share(share))
+    }
+}
+
+impl Serialize for Contact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Contact::Genesis => serializer.serialize_str("genesis"),
+            Contact::Random => serializer.serialize_str("random"),
+            Contact::One(selector) => selector.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Contact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Contact, D::Error> {
         Ok(match Selector::deserialize(deserializer)? {
-            Selector::Name(name) if name == "random" => Target::Random,
-            Selector::Name(name) if name == "all" => Target::All,
-            selector => Target::One(selector),
+            Selector::Name(name) if name == "genesis" => Contact::Genesis,
+            Selector::Name(name) if name == "random" => Contact::Random,
+            selector => Contact::One(selector),
         })
     }
 }

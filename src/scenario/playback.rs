@@ -1,12 +1,15 @@
 //! Playing a scenario's timeline on a network.
 
-use super::{Action, Nodes, PlannedStep, Scenario};
+use super::{Action, Nodes, PlannedStep, Scenario, Through};
+use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::network::Network;
+use crate::protocol::Command;
 use crate::rng::{Purpose, stream};
 use crate::time::Time;
 use crate::world::World;
 use rand::RngExt;
+use rand::seq::IteratorRandom;
 use rand_chacha::ChaCha8Rng;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,6 +22,8 @@ pub struct Playback<W> {
     upcoming: BinaryHeap<Reverse<(Time, usize, u32)>>,
     workload: ChaCha8Rng,
     asked: u64,
+    idle: Vec<IdleStep>,
+    shutdown: Option<Closing>,
     end: Time,
 }
 
@@ -27,10 +32,39 @@ pub struct Playback<W> {
 pub enum Progress {
     /// There is more to come.
     Going,
-    /// The network is to be drawn and exported under this name, now.
-    Snapshot(String),
+    /// The network is to be drawn and exported, now.
+    Snapshot {
+        /// Under this name.
+        name: String,
+        /// With the messages of this node.
+        follow: Option<NodeId>,
+    },
+    /// The status of the network is to be written down under this name, now.
+    Status(String),
     /// The end is reached.
     Ended,
+}
+
+/// A step that was to happen and could not, because nobody was there to do it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IdleStep {
+    /// Its place in the timeline, from 0.
+    pub step: usize,
+    /// When it was to happen.
+    pub time: Time,
+}
+
+/// The network at the end, or at the moment before it was shut down: what is judged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Closing {
+    /// When that was.
+    pub time: Time,
+    /// Which nodes were up.
+    pub present: Vec<bool>,
+    /// The links that were up. It has all nodes that ever were.
+    pub graph: Graph,
+    /// How many messages had been sent.
+    pub messages_sent: u64,
 }
 
 impl<W: World> Playback<W> {
@@ -43,11 +77,13 @@ impl<W: World> Playback<W> {
             timeline: scenario.timeline.clone(),
             workload: stream(scenario.file.seed, Purpose::Workload),
             asked: 0,
+            idle: Vec::new(),
+            shutdown: None,
             end: scenario.end,
         }
     }
 
-    /// Goes on for at most `most` events, or to the next snapshot, or to the end.
+    /// Goes on for at most `most` events, or to the next snapshot or status, or to the end.
     pub fn advance(&mut self, most: u64) -> Progress {
         let (until, due) = match self.upcoming.peek() {
             Some(&Reverse((time, step, done))) => (time, Some((step, done))),
@@ -62,30 +98,109 @@ impl<W: World> Playback<W> {
         if done + 1 < planned.count {
             self.upcoming.push(Reverse((until + planned.every, step, done + 1)));
         }
-        match &planned.action {
-            Action::Snapshot { name } => Progress::Snapshot(name.clone()),
+        let action = planned.action.clone();
+        if !self.can_happen(&action) {
+            self.idle.push(IdleStep { step, time: until });
+            return Progress::Going;
+        }
+        self.carry_out(action)
+    }
+
+    fn carry_out(&mut self, action: Action) -> Progress {
+        match action {
+            Action::Join { contact } => self.join(contact),
+            Action::Leave { who } => {
+                self.choose(who).into_iter().for_each(|node| self.network.leave(node));
+            }
             Action::Broadcast { from, title, message } => {
-                let (from, title, message) = (*from, title.clone(), message.clone());
-                self.broadcast(from, &title, &message);
-                Progress::Going
+                for node in self.choose(from) {
+                    self.asked += 1;
+                    self.network.broadcast_titled(node, &title, &message);
+                }
+            }
+            Action::Send { from, to, title, message } => {
+                for node in self.choose(from) {
+                    for to in self.choose(to) {
+                        let command = Command::Send { to, title: title.clone(), message: message.clone() };
+                        self.network.command(node, command);
+                    }
+                }
+            }
+            Action::Discover { who } => {
+                self.choose(who).into_iter().for_each(|node| self.network.discover(node));
+            }
+            Action::Status { name, by } => {
+                let by = by.map(|by| self.choose(by)).unwrap_or_default();
+                by.into_iter().for_each(|node| self.network.census(node));
+                return Progress::Status(name);
+            }
+            Action::Shutdown => {
+                self.shutdown.get_or_insert_with(|| Closing::of(&self.network));
+                self.network.shutdown();
+            }
+            Action::Snapshot { name, follow } => return Progress::Snapshot { name, follow },
+        }
+        Progress::Going
+    }
+
+    /// Whether there is anybody to do it.
+    fn can_happen(&self, action: &Action) -> bool {
+        let somebody = |nodes: &Nodes| match nodes {
+            Nodes::One(node) => node.index() < self.network.size() && self.network.is_up(*node),
+            Nodes::Random | Nodes::All | Nodes::Share(_) => self.network.up().next().is_some(),
+        };
+        match action {
+            Action::Join { contact: Through::One(node) } => somebody(&Nodes::One(*node)),
+            Action::Join { .. } | Action::Snapshot { .. } | Action::Status { by: None, .. } => true,
+            Action::Leave { who: nodes }
+            | Action::Broadcast { from: nodes, .. }
+            | Action::Discover { who: nodes }
+            | Action::Status { by: Some(nodes), .. } => somebody(nodes),
+            // A message to somebody who is gone can be sent, and gets lost; to somebody who is yet to come it cannot.
+            Action::Send { from, to, .. } => {
+                somebody(from) && !matches!(to, Nodes::One(node) if node.index() >= self.network.size())
+            }
+            Action::Shutdown => somebody(&Nodes::All),
+        }
+    }
+
+    fn join(&mut self, contact: Through) {
+        match contact {
+            Through::Genesis => self.network.join(),
+            Through::Random => {
+                let contacts = self.choose(Nodes::Random);
+                self.network.join_through(contacts)
+            }
+            Through::One(node) => self.network.join_through(vec![node]),
+        };
+    }
+
+    /// Those of the nodes that are up now; one that is named need not be.
+    fn choose(&mut self, nodes: Nodes) -> Vec<NodeId> {
+        match nodes {
+            Nodes::One(node) => vec![node],
+            Nodes::All => self.network.up().collect(),
+            Nodes::Random => self.random_node().into_iter().collect(),
+            Nodes::Share(share) => {
+                let up: Vec<NodeId> = self.network.up().collect();
+                let count = (up.len() as f64 * share).round() as usize;
+                let mut chosen = up.into_iter().sample(&mut self.workload, count);
+                chosen.sort_unstable_by_key(|node| node.0);
+                chosen
             }
         }
     }
 
-    fn broadcast(&mut self, from: Nodes, title: &str, message: &str) {
+    fn random_node(&mut self) -> Option<NodeId> {
         let nodes = self.network.size() as u32;
-        let chosen = match from {
-            Nodes::One(node) => node.0..node.0 + 1,
-            Nodes::All => 0..nodes,
-            Nodes::Random => {
-                let node = self.workload.random_range(0..nodes);
-                node..node + 1
+        // Most of them are up: the first draws will do. If not, the long way is fair as well.
+        for _ in 0..if nodes == 0 { 0 } else { 16 } {
+            let node = NodeId(self.workload.random_range(0..nodes));
+            if self.network.is_up(node) {
+                return Some(node);
             }
-        };
-        for node in chosen {
-            self.asked += 1;
-            self.network.broadcast_titled(NodeId(node), title, message);
         }
+        self.network.up().choose(&mut self.workload)
     }
 
     /// The network, as it is now.
@@ -98,8 +213,36 @@ impl<W: World> Playback<W> {
         self.asked
     }
 
+    /// The steps that were to happen so far and could not.
+    pub fn idle_steps(&self) -> &[IdleStep] {
+        &self.idle
+    }
+
+    /// The network just before it was shut down, if it was.
+    pub fn shutdown(&self) -> Option<&Closing> {
+        self.shutdown.as_ref()
+    }
+
     /// Ends the playback.
     pub fn into_network(self) -> Network<W> {
         self.network
+    }
+}
+
+impl Closing {
+    /// The network as it is now.
+    pub fn of<W: World>(network: &Network<W>) -> Closing {
+        let nodes = (0..network.size()).map(NodeId::at);
+        Closing {
+            time: network.now(),
+            present: nodes.clone().map(|node| network.is_up(node)).collect(),
+            graph: network.topology(),
+            messages_sent: nodes.map(|node| network.counters(node).messages_sent).sum(),
+        }
+    }
+
+    /// The links among the nodes that were up, and nobody else.
+    pub fn present_graph(&self) -> Graph {
+        self.graph.among(|node| self.present[node.index()])
     }
 }

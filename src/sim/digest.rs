@@ -25,6 +25,11 @@ pub(super) const LINK_DOWN: u64 = 8;
 pub(super) const PUBLISHED: u64 = 9;
 const DELIVERED: u64 = 10;
 const GAP: u64 = 11;
+pub(super) const STOPPED: u64 = 12;
+const JOINED: u64 = 13;
+const RECEIVED: u64 = 14;
+const RESOLVED: u64 = 15;
+const COUNTED: u64 = 16;
 
 /// A message's kind as a number: the first eight bytes of its word.
 pub(super) fn kind(word: &str) -> u64 {
@@ -46,6 +51,12 @@ pub(super) fn notice(notice: &Notice) -> (u64, u64) {
     match *notice {
         Notice::Delivered { payload, hops } => (DELIVERED, (payload.index() as u64) << 32 | u64::from(hops)),
         Notice::Gap { origin, first, last } => (GAP, origin.incarnation ^ first.rotate_left(32) ^ last),
+        Notice::Joined => (JOINED, 0),
+        Notice::Received { from } => (RECEIVED, from.0.into()),
+        Notice::Resolved { to, sequence, delivered } => {
+            (RESOLVED, u64::from(to.0) << 32 ^ sequence << 1 ^ u64::from(delivered))
+        }
+        Notice::Counted(census) => (COUNTED, census.nodes ^ census.link_ends.rotate_left(32)),
     }
 }
 

@@ -4,10 +4,13 @@
 //! message is the classic mistake: no path on the Internet has the latency of another one a moment later.)
 
 use super::matrix::Matrix;
+use super::regions;
 use crate::id::NodeId;
 use crate::rng::{Draw, Draws};
 use crate::time::nanos;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +26,7 @@ pub struct Links {
 }
 
 /// What a link promises while its session lasts.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum LinkKind {
     /// Everything arrives, once, in the order of sending: TCP.
@@ -32,32 +35,33 @@ pub enum LinkKind {
     /// Everything arrives, once, in any order.
     Unordered,
     /// Nothing is promised: UDP.
+    #[schemars(example = json!({"datagram": {"loss": 0.01, "reordering": {"share": 0.1, "by": "20ms"}}}))]
     Datagram(Datagram),
 }
 
 /// What may happen to a datagram.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Datagram {
     /// The share of messages that are lost, 0 to 1.
-    #[serde(with = "crate::units::share")]
+    #[serde(with = "crate::units::Share")]
     pub loss: f64,
     /// The share of messages that arrive twice, 0 to 1.
-    #[serde(with = "crate::units::share")]
+    #[serde(with = "crate::units::Share")]
     pub duplication: f64,
     /// Messages that are held back, so that later ones overtake them.
     pub reordering: Reordering,
 }
 
 /// Which datagrams are held back, and for how long.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Reordering {
     /// The share of messages that are held back, 0 to 1.
-    #[serde(with = "crate::units::share")]
+    #[serde(with = "crate::units::Share")]
     pub share: f64,
     /// For at most how long; how long is drawn uniformly.
-    #[serde(with = "crate::units::duration")]
+    #[serde(with = "crate::units::DurationText")]
     pub by: Duration,
 }
 
@@ -87,19 +91,24 @@ pub enum Latency {
         /// On which hosts the nodes sit: node `i` on entry `i` modulo the length.
         hosts: Vec<usize>,
     },
+    /// The mean between six regions of the world, with the numbers of the simulator SimBlock; each node's region is
+    /// drawn once.
+    Regions,
 }
 
 /// What is added to a link's latency, drawn uniformly for every message.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Jitter {
     /// Nothing.
     #[default]
     None,
-    /// Up to so much.
-    UpTo(#[serde(with = "crate::units::duration")] Duration),
+    /// Up to so much, whatever the latency.
+    #[schemars(example = json!({"up_to": "5ms"}))]
+    UpTo(#[serde(with = "crate::units::DurationText")] Duration),
     /// Up to so large a share of the link's latency, 0 to 1.
-    Share(#[serde(with = "crate::units::share")] f64),
+    #[schemars(example = json!({"share": 0.2}))]
+    Share(#[serde(with = "crate::units::Share")] f64),
 }
 
 impl Default for Latency {
@@ -127,6 +136,7 @@ impl Links {
                 let host = |node: NodeId| hosts[node.index() % hosts.len()];
                 nanos(matrix.one_way(host(from), host(to)))
             }
+            Latency::Regions => nanos(regions::one_way(draws, from, to)),
         }
     }
 

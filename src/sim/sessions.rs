@@ -116,6 +116,16 @@ impl Sessions {
         Some(session)
     }
 
+    /// `node` closes all its links; the sessions that it ends by that.
+    pub(super) fn close_all(&mut self, node: NodeId) -> Vec<(NodeId, Session)> {
+        let open = self.ends[node.index()].iter_mut().filter(|end| end.state != State::Down);
+        open.map(|end| {
+            end.state = State::Down;
+            (end.peer, end.session)
+        })
+        .collect()
+    }
+
     /// The peer ended a session; whether that was the one that `node` has.
     pub(super) fn end(&mut self, node: NodeId, peer: NodeId, session: Session) -> bool {
         let current = self.end_of(node, peer).is_some_and(|e| e.session == session && e.state != State::Down);

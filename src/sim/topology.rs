@@ -9,9 +9,11 @@ pub use edge_list::parse_edge_list;
 
 use crate::graph::Graph;
 use crate::rng::{Purpose, stream};
-use crate::units::grouped;
+use crate::units::{Share, grouped};
 use rand::Rng;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// The most nodes that a graph may have.
 pub const MAX_NODES: u64 = 10_000_000;
@@ -20,85 +22,114 @@ pub const MAX_NODES: u64 = 10_000_000;
 pub const MAX_LINKS: u64 = 200_000_000;
 
 /// A graph by its recipe. Nodes are numbered from 0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Topology {
     /// Each node is linked to the next, the last to the first.
+    #[schemars(example = json!({"ring": {"nodes": 300}}))]
     Ring {
-        /// How many nodes: 1 to 10,000,000, as everywhere below.
+        /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
     },
     /// Each node is linked to the next.
+    #[schemars(example = json!({"line": {"nodes": 300}}))]
     Line {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
     },
     /// A rectangle, row by row; each node is linked to those left, right, above and below it.
+    #[schemars(example = json!({"grid": {"width": 20, "height": 15}}))]
     Grid {
-        /// How many nodes in a row, from 1.
+        /// How many nodes in a row.
+        #[schemars(range(min = 1))]
         width: u32,
-        /// How many rows, from 1.
+        /// How many rows.
+        #[schemars(range(min = 1))]
         height: u32,
     },
     /// Node 0 in the middle, linked to all others.
+    #[schemars(example = json!({"star": {"nodes": 300}}))]
     Star {
         /// How many nodes, the one in the middle included.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
     },
     /// Node 0 is the root; every level is full except perhaps the last.
+    #[schemars(example = json!({"tree": {"nodes": 300, "branching": 3}}))]
     Tree {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
-        /// How many children a node has, from 1.
+        /// How many children a node has.
+        #[schemars(range(min = 1))]
         branching: u32,
     },
     /// Everybody is linked to everybody.
+    #[schemars(example = json!({"complete": {"nodes": 50}}))]
     Complete {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
     },
     /// All nodes have the same number of links, otherwise at random. From degree 3 on it is connected with a
     /// probability that tends to 1 with its size; of degree 2 it is some rings, of degree 1 pairs.
+    #[schemars(example = json!({"random_regular": {"nodes": 300, "degree": 6}}))]
     RandomRegular {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
         /// How many neighbors each has, below `nodes`. Nodes times degree must be even.
         degree: u32,
     },
     /// Each node picks others at random; a pick links both. This is what joining through a list of random
     /// contacts makes.
+    #[schemars(example = json!({"k_out": {"nodes": 300, "k": 4}}))]
     KOut {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
         /// How many others each picks, below `nodes`.
         k: u32,
     },
     /// Each pair is linked with the same probability (Erdős and Rényi 1959, in the form of Gilbert 1959).
+    #[schemars(example = json!({"erdos_renyi": {"nodes": 300, "probability": 0.02}}))]
     ErdosRenyi {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
         /// The probability of each link, 0 to 1.
+        #[schemars(with = "Share")]
         probability: f64,
     },
     /// Newcomers prefer those who have many links already (Barabási and Albert 1999), so that a few hubs have
     /// very many.
+    #[schemars(example = json!({"barabasi_albert": {"nodes": 300, "links": 3}}))]
     BarabasiAlbert {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
-        /// How many links each newcomer makes, from 1, below `nodes`.
+        /// How many links each newcomer makes, below `nodes`.
+        #[schemars(range(min = 1))]
         links: u32,
     },
     /// A ring in which each node is linked to several on both sides, and some links are moved elsewhere at
     /// random (Watts and Strogatz 1998).
+    #[schemars(example = json!({"watts_strogatz": {"nodes": 300, "neighbors": 6, "rewire": 0.1}}))]
     WattsStrogatz {
         /// How many nodes.
+        #[schemars(range(min = 1, max = MAX_NODES))]
         nodes: u32,
         /// To how many others each node is linked at first: even, below `nodes`.
         neighbors: u32,
         /// The probability that a link is moved, 0 to 1.
+        #[schemars(with = "Share")]
         rewire: f64,
     },
-    /// A graph from a file in the format of [`parse_edge_list`].
+    /// A graph that somebody measured, from a file: one link a line, as the numbers of two nodes. Lines that begin
+    /// with `#` are comments.
+    #[schemars(example = json!({"edge_list": {"file": "gnutella08.edges"}}))]
     EdgeList {
         /// The path of the file.
         file: String,

@@ -33,6 +33,10 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
         LocalTime::from_nanos(self.core.now.nanos())
     }
 
+    fn calendar(&self) -> Timestamp {
+        Timestamp::from_micros(EPOCH_MICROS + self.core.now.nanos() / 1000)
+    }
+
     fn rng(&mut self) -> &mut impl Rng {
         let (seed, me) = (self.core.seed, self.me);
         self.core.rngs[me.index()].get_or_insert_with(|| Box::new(node_stream(seed, me))).as_mut()
@@ -88,7 +92,7 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
     fn publish(&mut self, incarnation: u64, sequence: u64, title: String, message: String) -> Payload {
         let origin = Origin { node: self.me, incarnation };
         let identity = self.identity(self.me);
-        let time = Timestamp::from_micros(EPOCH_MICROS + self.now().nanos() / 1000);
+        let time = self.calendar();
         let broadcast = Broadcast::new(origin, identity, sequence, title, message, time);
         self.core.note(digest::PUBLISHED, self.me, self.me, digest::content(&broadcast));
         let payload = self.core.broadcasts.insert(broadcast);
@@ -105,5 +109,9 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
         let (kind, content) = digest::notice(&notice);
         self.core.note(kind, self.me, self.me, content);
         self.core.tell(Observation::Noticed { node: self.me, notice });
+    }
+
+    fn stop(&mut self) {
+        self.core.stop_after_handler = true;
     }
 }

@@ -25,6 +25,8 @@ pub enum Action<M, T> {
     Publish(Payload),
     /// It reported something.
     Notify(Notice),
+    /// It ended its life.
+    Stop,
 }
 
 /// A transport that records what a node does, in order, and does none of it.
@@ -80,6 +82,10 @@ impl<P: Protocol> Transport<P> for Outbox<P> {
         self.now
     }
 
+    fn calendar(&self) -> Timestamp {
+        Timestamp::from_micros(self.now.nanos() / 1000)
+    }
+
     fn rng(&mut self) -> &mut impl Rng {
         &mut self.rng
     }
@@ -103,7 +109,7 @@ impl<P: Protocol> Transport<P> for Outbox<P> {
     fn publish(&mut self, incarnation: u64, sequence: u64, title: String, message: String) -> Payload {
         let origin = Origin { node: self.me, incarnation };
         let identity = Identity::simulated(0, self.me);
-        let time = Timestamp::from_micros(self.now.nanos() / 1000);
+        let time = <Self as Transport<P>>::calendar(self);
         let payload =
             self.broadcasts.insert(Broadcast::new(origin, identity, sequence, title, message, time));
         self.actions.push(Action::Publish(payload));
@@ -116,5 +122,9 @@ impl<P: Protocol> Transport<P> for Outbox<P> {
 
     fn notify(&mut self, notice: Notice) {
         self.actions.push(Action::Notify(notice));
+    }
+
+    fn stop(&mut self) {
+        self.actions.push(Action::Stop);
     }
 }

@@ -161,10 +161,14 @@ fn results_are_whole_and_repeat_byte_by_byte() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    let pictures: &[&str] = if cfg!(feature = "draw") { &["topology.png", "topology.svg"] } else { &[] };
-    let mut expected =
-        vec!["scenario.json", "summary.json", "topology.dot", "topology.graphml", "trace.jsonl"];
-    expected.extend(pictures);
+    let mut expected: Vec<String> =
+        ["scenario.json", "summary.json", "topology.dot", "topology.graphml", "trace.jsonl"]
+            .map(String::from)
+            .into();
+    if cfg!(feature = "draw") {
+        let pictures = ["topology", "coverage", "latency", "degrees"];
+        expected.extend(pictures.iter().flat_map(|name| [format!("{name}.png"), format!("{name}.svg")]));
+    }
     expected.sort_unstable();
     assert_eq!(files, expected);
 
@@ -227,12 +231,85 @@ fn quiet_is_quiet_and_check_says_what_will_be() {
     let check = bench.run(&["check", "small.json", "--seed", "4"]);
     assert_eq!((check.code, json(&check.stdout)["seed"].as_u64()), (0, Some(4)));
     assert!(
-        check.stderr.contains("Nodes: 5, links: 5, broadcasts: 1. A run takes about 6 events"),
+        check.stderr.contains("5 nodes, 5 links, 1 broadcasts; a run takes about 6 events"),
         "{}",
         check.stderr
     );
     std::fs::write(bench.path().join("checked.json"), &check.stdout).unwrap();
     assert_eq!(bench.run(&["run", "checked.json"]).code, 0, "what check prints is a scenario");
+}
+
+#[test]
+fn checking_many_files_tells_a_line_for_each_and_65_if_any_is_wrong() {
+    let bench = Bench::new();
+    let write = |file: &str, content: &str| {
+        let path = bench.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    };
+    write("all/b.json", SCENARIO);
+    write("all/a.json", &SCENARIO.replace("\"nodes\": 5", "\"nodes\": 6"));
+    write("all/deeper/c.json", SCENARIO);
+    write("all/scenario.schema.json", "no scenario");
+    write("all/notes.md", "no scenario");
+    let five = "5 nodes, 5 links, 1 broadcasts";
+    let answer = bench.run(&["check", "all", "small.json"]);
+    let expected = format!(
+        "all/a.json: ok: 6 nodes, 6 links, 1 broadcasts\nall/b.json: ok: {five}\nall/deeper/c.json: ok: {five}\nsmall.json: ok: {five}\n"
+    );
+    assert_eq!((answer.code, answer.stdout, answer.stderr), (0, expected, String::new()));
+
+    write("all/b.json", &SCENARIO.replace("ring", "rung"));
+    let answer = bench.run(&["check", "all", "absent.json", "--set", "end=2s"]);
+    assert_eq!((answer.code, answer.stdout.lines().count()), (65, 2), "{}", answer.stdout);
+    for words in
+        ["all/b.json with end=2s:2:17", "did you mean `ring`?", "cannot read the scenario absent.json"]
+    {
+        assert!(answer.stderr.contains(words), "{}", answer.stderr);
+    }
+
+    std::fs::create_dir(bench.path().join("empty")).unwrap();
+    let empty = bench.run(&["check", "empty"]);
+    assert_eq!((empty.code, empty.stdout.as_str()), (65, ""));
+    assert!(empty.stderr.contains("there is no .json file in this folder"), "{}", empty.stderr);
+}
+
+#[test]
+fn the_program_prints_its_schema_its_completions_and_its_manual() {
+    let bench = Bench::new();
+    assert_eq!(json(&bench.run(&["schema"]).stdout)["additionalProperties"], false);
+    assert!(bench.run(&["schema", "--markdown"]).stdout.starts_with("# Scenario files\n"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(bench.run(&["completions", shell]).stdout.contains("check-determinism"), "{shell}");
+    }
+    std::fs::create_dir(bench.path().join("man")).unwrap();
+    assert_eq!(bench.run(&["man", "man"]).code, 0);
+    assert!(bench.read("man/rumormill-run.1").contains("determinism"));
+    assert_eq!(bench.run(&["man", "nowhere"]).code, 74);
+    let help = bench.run(&["--help"]).stdout;
+    assert!(help.contains("schema") && !help.contains("completions"), "{help}");
+}
+
+#[test]
+fn a_network_across_the_regions_of_the_world_keeps_its_promises() {
+    let bench = Bench::new();
+    let run = |jitter: &str| {
+        let answer = bench.run(&[
+            "run",
+            "small.json",
+            "--json",
+            "--set",
+            "links.latency=regions",
+            "--set",
+            jitter,
+            "--set",
+            "end=5s",
+        ]);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        json(&answer.stdout)["digest"].clone()
+    };
+    assert_eq!(run("links.jitter=none"), run("links.jitter=none"));
+    assert_ne!(run("links.jitter=none"), run("links.jitter={\"share\": 0.2}"));
 }
 
 #[test]
@@ -370,4 +447,94 @@ fn an_interrupted_run_writes_what_it_reached() {
     assert_eq!(summary["verdict"], "unknown");
     assert!(summary["broadcasts"].as_u64().unwrap() > 0);
     assert!(summary["ended_ns"].as_u64().unwrap() < 1_000_000_000_000);
+}
+
+/// Everything that a network can be asked for on a timeline, in one scenario.
+#[test]
+fn the_promises_of_the_original_hold_in_a_scenario_file() {
+    let bench = Bench::new();
+    let scenario = r#"{
+      "names": ["genesis-node", "B", "C"],
+      "node": { "overlay": "tutorial" },
+      "timeline": [
+        { "at": "0s", "do": { "join": { "count": 20, "every": "100ms" } } },
+        { "at": "5s", "do": { "join": { "count": 2, "contact": "random" } } },
+        { "at": "6s", "do": { "join": { "contact": "B" } } },
+        { "at": "20s", "do": { "discover": { "who": "all" } } },
+        { "at": "21s", "do": { "send": { "from": "B", "to": "C", "message": "for C alone" } } },
+        { "at": "22s", "do": { "broadcast": { "from": "C", "count": 2 } } },
+        { "at": "25s", "do": { "leave": { "who": 0 } } },
+        { "at": "30s", "do": { "leave": { "who": { "share": 0.2 } } } },
+        { "at": "100s", "do": { "broadcast": { "from": "random" } } },
+        { "at": "110s", "do": { "status": { "name": "late", "by": "random" } } },
+        { "at": "111s", "do": { "snapshot": { "name": "picture" } } },
+        { "at": "120s", "do": "shutdown" }
+      ],
+      "end": "200s",
+      "expect": [
+        "everyone_delivers", "connected", "stopped",
+        { "peers": { "min": 3 } },
+        { "size": { "min": 18, "max": 18 } },
+        { "received": { "node": "C", "from": "B", "message": "for C alone" } },
+        { "received": { "node": 3, "count": 0 } }
+      ]
+    }"#;
+    std::fs::write(bench.path().join("all.json"), scenario).unwrap();
+    let answer = bench.run(&["run", "all.json", "--json"]);
+    assert_eq!(answer.code, 0, "{} {}", answer.stdout, answer.stderr);
+    let summary = json(&answer.stdout);
+    assert_eq!((summary["nodes"].as_u64(), summary["ever"].as_u64()), (Some(18), Some(23)));
+    assert_eq!(summary["joins"]["count"].as_u64(), Some(23));
+    assert_eq!(summary["censuses"][0]["nodes"].as_u64(), Some(18));
+    let status = json(&bench.read("output/all/seed-1/late.json"));
+    assert_eq!(status["network"]["nodes"].as_u64(), Some(18));
+    assert_eq!(status["nodes"].as_array().unwrap().len(), 18);
+    assert_eq!(bench.read("output/all/seed-1/picture.dot").matches("label=").count(), 18);
+
+    for (code, change) in [
+        (1, "expect=[{\"size\": {\"max\": 17}}]"),
+        (1, "expect=[{\"peers\": {\"max\": 2}}]"),
+        (1, "expect=[{\"received\": {\"node\": 3}}]"),
+        // Nobody is called to do it: the step did not happen.
+        (3, "timeline.5.do.broadcast.from=0"),
+        (3, "timeline.9.do.status.by=0"),
+        (3, "timeline.11.do={\"snapshot\": {\"name\": \"no-shutdown\"}}"),
+        (65, "node.overlay=static"),
+        (65, "timeline.4.do.send.to=D"),
+    ] {
+        let settings = if change.starts_with("timeline.5") {
+            ["timeline.5.at=26s", change]
+        } else {
+            ["end=200s", change]
+        };
+        let answer = bench.run(&["run", "all.json", "--quiet", "--set", settings[0], "--set", settings[1]]);
+        assert_eq!(answer.code, code, "{change}: {}", answer.stderr);
+    }
+}
+
+/// The pictures of the README come from scenarios, byte for byte.
+#[cfg(feature = "draw")]
+#[test]
+fn the_pictures_of_the_readme_are_what_their_scenarios_draw() {
+    let bench = Bench::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let mut shown: Vec<&str> =
+        readme.split("](output/").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
+    shown.sort_unstable();
+    shown.dedup();
+    assert!(shown.len() >= 4, "{shown:?}");
+    for (scenario, name) in
+        [("quickstart", "quickstart"), ("docs/random-network", "random-network"), ("docs/join", "join")]
+    {
+        let file = root.join(format!("sim-scenarios/{scenario}.json"));
+        let answer = bench.run(&["run", file.to_str().unwrap(), "--quiet"]);
+        assert_eq!(answer.code, 0, "{}", answer.stderr);
+        for picture in shown.iter().filter(|picture| picture.starts_with(&format!("{name}/"))) {
+            let (drawn, kept) =
+                (bench.path().join("output").join(picture), root.join("output").join(picture));
+            let same = std::fs::read(drawn).unwrap() == std::fs::read(&kept).unwrap_or_default();
+            assert!(same, "{} is not what {scenario}.json draws; run it again", kept.display());
+        }
+    }
 }

@@ -7,7 +7,7 @@ use rumormill::protocol::{Command, Protocol};
 use rumormill::sim::{Datagram, Jitter, LinkKind, Reordering};
 use rumormill::transport::{Action, Outbox, Transport};
 use rumormill::{Graph, Links, Network, NodeId, Sim, SimConfig};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// A world with probes in it, as far as the contract speaks of one.
@@ -82,6 +82,7 @@ struct Recorded {
     nodes: Vec<(Probe, Outbox<Probe>)>,
     links: BTreeMap<(u32, u32), ()>,
     timers: Vec<(u64, u32, u32)>,
+    stopped: BTreeSet<u32>,
     now: u64,
 }
 
@@ -91,6 +92,9 @@ impl Recorded {
             self.nodes[from as usize].1.take().into_iter().map(|a| (from, a)).collect();
         while let Some((from, action)) = todo.pop_front() {
             for (node, handler) in self.consequences(from, action) {
+                if self.stopped.contains(&node) {
+                    continue;
+                }
                 let (probe, outbox) = &mut self.nodes[node as usize];
                 handler(probe, outbox);
                 todo.extend(outbox.take().into_iter().map(|action| (node, action)));
@@ -106,7 +110,9 @@ impl Recorded {
     ) -> Vec<(u32, Box<dyn FnOnce(&mut Probe, &mut Outbox<Probe>)>)> {
         let link = |a: u32, b: NodeId| (a.min(b.0), a.max(b.0));
         match action {
-            Action::Open(peer) if peer.index() >= self.nodes.len() || peer.0 == from => {
+            Action::Open(peer)
+                if peer.index() >= self.nodes.len() || peer.0 == from || self.stopped.contains(&peer.0) =>
+            {
                 vec![(from, Box::new(move |probe, net| probe.on_link_down(net, peer)))]
             }
             Action::Open(peer) => match self.links.insert(link(from, peer), ()) {
@@ -130,6 +136,16 @@ impl Recorded {
                 self.timers.push((self.now + after.as_nanos() as u64, from, timer));
                 vec![]
             }
+            Action::Stop => {
+                self.stopped.insert(from);
+                let ends = |&(a, b): &(u32, u32)| if a == from { Some(b) } else { (b == from).then_some(a) };
+                let peers: Vec<u32> = self.links.keys().filter_map(ends).collect();
+                self.links.retain(|&(a, b), ()| a != from && b != from);
+                let down = |peer| -> (u32, Box<dyn FnOnce(&mut Probe, &mut Outbox<Probe>)>) {
+                    (peer, Box::new(move |probe, net| probe.on_link_down(net, NodeId(from))))
+                };
+                peers.into_iter().map(down).collect()
+            }
             Action::Send(..) | Action::Publish(_) | Action::Notify(_) => vec![],
         }
     }
@@ -141,7 +157,13 @@ impl Rig for Recorded {
             let mut outbox = Outbox::new(NodeId(node));
             (Probe::start(&(), &mut outbox), outbox)
         };
-        Recorded { nodes: (0..nodes).map(start).collect(), links: BTreeMap::new(), timers: vec![], now: 0 }
+        Recorded {
+            nodes: (0..nodes).map(start).collect(),
+            links: BTreeMap::new(),
+            timers: vec![],
+            stopped: BTreeSet::new(),
+            now: 0,
+        }
     }
 
     fn tell(&mut self, node: u32, what: &str) {
@@ -156,6 +178,9 @@ impl Rig for Recorded {
             let (time, node, timer) = self.timers.remove(0);
             self.now = time;
             self.nodes.iter_mut().for_each(|(_, net)| net.set_now(rumormill::LocalTime::from_nanos(time)));
+            if self.stopped.contains(&node) {
+                continue;
+            }
             let (probe, outbox) = &mut self.nodes[node as usize];
             probe.on_timer(outbox, timer);
             self.carry_out(node);
@@ -256,6 +281,25 @@ fn clause_6_a_stream_is_nobody_elses<R: Rig>() {
     assert_ne!(draws(0)[0], draws(0)[1]);
 }
 
+fn clause_8_a_node_that_stopped_is_gone<R: Rig>() {
+    let mut rig = R::new(2);
+    rig.tell(0, "open 1");
+    rig.settle();
+    rig.tell(0, "timer 10");
+    rig.tell(0, "stop");
+    rig.settle();
+    rig.tell(1, "send 0 5");
+    rig.tell(1, "open 0");
+    rig.settle();
+    let of_zero = rig.saw(0);
+    assert!(
+        !of_zero.iter().any(|did| matches!(did, Did::Fired(..) | Did::Heard(..) | Did::Down(_))),
+        "{of_zero:?}"
+    );
+    let downs = rig.saw(1).iter().filter(|did| **did == Did::Down(0)).count();
+    assert_eq!(downs, 2, "once for the link, once for the wish");
+}
+
 macro_rules! contract {
     ($($name:ident: $rig:ty),+) => {$(
         mod $name {
@@ -284,6 +328,11 @@ macro_rules! contract {
             #[test]
             fn clause_6_a_stream_is_nobody_elses() {
                 super::clause_6_a_stream_is_nobody_elses::<$rig>();
+            }
+
+            #[test]
+            fn clause_8_a_node_that_stopped_is_gone() {
+                super::clause_8_a_node_that_stopped_is_gone::<$rig>();
             }
         }
     )+};

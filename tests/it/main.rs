@@ -3,7 +3,9 @@
 mod contract;
 mod delivery;
 mod determinism;
+mod population;
 mod real_data;
+mod schema;
 mod support;
 
 #[cfg(feature = "cli")]

@@ -97,6 +97,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("a loss below 0", "\"kind\": \"stream\"", "\"kind\": { \"datagram\": { \"loss\": -0.1 } }"),
     ("a target that does not exist", "\"from\": 0", "\"from\": 5"),
     ("a name that does not exist", "\"from\": 0", "\"from\": \"genesis\""),
+    ("a target in capitals", "\"from\": 0", "\"from\": \"Random\""),
     ("a target of the wrong type", "\"from\": 0", "\"from\": [0]"),
     ("a step after the end", "\"at\": \"1s\"", "\"at\": \"11s\""),
     ("a last broadcast after the end", "\"count\": 2", "\"count\": 20"),
@@ -125,6 +126,11 @@ const CHANGES: &[(&str, &str, &str)] = &[
         "\"ring\": { \"nodes\": 5 }",
         "\"edge_list\": { \"file\": \"no.edges\", \"source\": \"a list of mine\" }",
     ),
+    (
+        "a host that does not exist",
+        "{ \"constant\": \"10ms\" }",
+        "{ \"matrix\": { \"file\": \"hosts.json\", \"hosts\": [\"Berlni\"] } }",
+    ),
     ("a data file that is a folder", "\"ring\": { \"nodes\": 5 }", "\"edge_list\": { \"file\": \"folder\" }"),
     ("a data file that is wrong", "\"ring\": { \"nodes\": 5 }", "\"edge_list\": { \"file\": \"bad.edges\" }"),
     (
@@ -141,6 +147,7 @@ fn every_wrong_scenario_is_explained() {
     write("right.json", RIGHT.as_bytes());
     std::fs::create_dir(folder.path().join("folder")).unwrap();
     write("bad.edges", b"0 1\n1 two\n");
+    write("hosts.json", br#"{"data": {"Berlin": {"Tokyo": 232}, "Tokyo": {"Berlin": 232}}}"#);
     assert_eq!(run(folder.path(), &["right.json"]).1, 0, "the scenario that is changed below is right");
 
     let mut messages = String::new();

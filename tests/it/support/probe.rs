@@ -53,6 +53,7 @@ impl Protocol for Probe {
                 self.close(net, number(1));
                 self.open(net, number(1));
             }
+            "stop" => net.stop(),
             "close-all" => {
                 let up = |did: &Did| if let Did::Up(peer) = did { Some(*peer) } else { None };
                 self.saw.iter().filter_map(up).for_each(|peer| net.close(NodeId(peer)));
