@@ -326,8 +326,9 @@ impl Protocol for Node {
         let Aside { state, book, direct, .. } = &*self.aside;
         view.state = *state;
         view.neighbors.extend(self.neighbors.iter());
-        view.known.extend(self.neighbors.iter());
-        view.known.extend(book.iter().filter(|&known| !self.neighbors.contains(known)));
+        view.known.extend(self.neighbors.iter().chain(book.iter()));
+        view.known.sort_unstable_by_key(|known| known.0);
+        view.known.dedup();
         view.delivered = self.tally.delivered;
         view.duplicates = self.tally.duplicates;
         view.inbox.extend(direct.inbox().cloned());

@@ -89,6 +89,8 @@ fn the_shipped_scenarios_have_the_digests_they_had() {
         ("quickstart.json", "bbdb5f0a4f780f54"),
         ("gnutella08.json", "0b13511c4d51ad1f"),
         ("planetlab.json", "25d949dec3cc40e7"),
+        ("ten-thousand.json", "1be838ca6cc58919"),
+        ("docs/join.json", "148f1114886c8ca6"),
     ] {
         if let Some(digest) = digest_of(file) {
             assert_eq!(digest.to_string(), golden, "{file}");

@@ -6,7 +6,7 @@ use rumormill::node::OverlayKind;
 use rumormill::observe::Metrics;
 use rumormill::protocol::State;
 use rumormill::sim::{Jitter, Latency, LinkKind};
-use rumormill::{Graph, Links, Network, Node, NodeConfig, NodeId, Sim, SimConfig};
+use rumormill::{Graph, Links, Network, Node, NodeConfig, NodeId, Sim, SimConfig, Topology};
 use std::time::Duration;
 
 type Simulated = Network<Sim<Node, Metrics>>;
@@ -167,6 +167,24 @@ fn the_census_counts_the_component_on_a_given_topology() {
         network.census(NodeId(asked));
         network.run_for(Duration::from_secs(5));
         assert_eq!(network.observer().censuses().last().unwrap().1.nodes, nodes);
+    }
+}
+
+#[test]
+fn the_census_is_exact_on_any_given_topology() {
+    for nodes in [1, 2, 3, 300, 10_000] {
+        let graph = Topology::KOut { nodes, k: 4.min(nodes - 1) }.build(2).unwrap();
+        let (edges, components) = (graph.edge_count() as u64, graph.components());
+        let mut network = Network::simulated(SimConfig::<Node>::new(graph).links(links()), 2);
+        for asked in [0, nodes / 2, nodes - 1] {
+            network.census(NodeId(asked));
+            network.run_for(Duration::from_secs(20));
+            let (_, census) = *network.observer().censuses().last().unwrap();
+            assert_eq!(
+                (census.nodes, census.link_ends),
+                (components.size_of(NodeId(asked)) as u64, 2 * edges)
+            );
+        }
     }
 }
 
