@@ -79,6 +79,8 @@ pub struct Evidence<'a> {
 pub struct Course {
     /// How many broadcasts nodes were asked for.
     pub asked: u64,
+    /// How many nodes were asked to count the network.
+    pub censuses: u64,
     /// Whether the run went to its end; otherwise it was interrupted.
     pub complete: bool,
     /// Steps that could not happen.
@@ -154,7 +156,12 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
             "expectations",
             "the scenario expects nothing".to_owned(),
         ),
-        (published == 0, Verdict::Vacuous, "broadcasts", "nothing was broadcast".to_owned()),
+        (
+            published == 0 && (asked > 0 || expectations.iter().any(is_about_broadcasts)),
+            Verdict::Vacuous,
+            "broadcasts",
+            "nothing was broadcast".to_owned(),
+        ),
         (
             published > 0 && complete && published < asked,
             Verdict::Vacuous,
@@ -180,7 +187,7 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
         ),
         (
             outsiders > 0 && complete,
-            Verdict::Fail,
+            if evidence.is_unfinished() { Verdict::Unknown } else { Verdict::Fail },
             "joins",
             format!("{} nodes that joined are not part of the network", counted(outsiders)),
         ),
@@ -201,6 +208,20 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
         evidence,
     };
     reasons.into_iter().filter(|reason| reason.0).map(finding).collect()
+}
+
+fn is_about_broadcasts(expectation: &Expectation) -> bool {
+    match expectation {
+        Expectation::EveryoneDelivers
+        | Expectation::Redundancy(_)
+        | Expectation::Latency(_)
+        | Expectation::Messages(_) => true,
+        Expectation::Connected
+        | Expectation::Peers(_)
+        | Expectation::Size(_)
+        | Expectation::Received(_)
+        | Expectation::Stopped => false,
+    }
 }
 
 fn examine(expectation: &Expectation, evidence: Evidence<'_>, coverage: &Coverage) -> (Verdict, String) {

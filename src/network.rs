@@ -172,7 +172,7 @@ impl<W: World> Network<W> {
         while self.oldest < self.size() && !self.world.is_up(NodeId::at(self.oldest)) {
             self.oldest += 1;
         }
-        let stays = |&node: &NodeId| self.is_up(node) && self.view(node).state != State::Leaving;
+        let stays = |&node: &NodeId| matches!(self.state(node), State::Joining | State::Member);
         (self.oldest..self.size()).map(NodeId::at).filter(stays).take(CONTACTS).collect()
     }
 
@@ -237,6 +237,14 @@ impl<W: World> Network<W> {
         (0..self.size()).map(NodeId::at).filter(|&node| self.is_up(node))
     }
 
+    /// Whether a node is a part of the network.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn state(&self, node: NodeId) -> State {
+        self.world.state(node)
+    }
+
     /// What a node shows of itself.
     ///
     /// # Panics
@@ -250,11 +258,11 @@ impl<W: World> Network<W> {
     /// # Panics
     /// If there is no such node.
     pub fn node_status(&self, node: NodeId) -> NodeStatus {
-        let View { state, neighbors, known, delivered, duplicates, inbox } = self.world.view(node);
+        let View { neighbors, known, delivered, duplicates, inbox } = self.world.view(node);
         NodeStatus {
             node,
             identity: self.world.identity(node),
-            state,
+            state: self.state(node),
             uptime_ns: self.world.uptime(node).as_nanos() as u64,
             neighbors,
             known: known.len(),

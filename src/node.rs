@@ -5,8 +5,8 @@
 //! to ask somebody something or to hand over a direct message. Links that the world gives at the moment of its
 //! start make neighbors at once.
 //!
-//! What a node guarantees so far: in a network without crashes, every broadcast reaches every node that is a member from
-//! its publication on, once.
+//! What a node promises so far: in a network without crashes, on reliable links, every broadcast reaches every node that is
+//! a member from its publication on, once.
 
 mod book;
 mod census;
@@ -306,7 +306,7 @@ impl Protocol for Node {
     }
 
     fn on_link_up(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
-        if self.is_given(net.now()) {
+        if self.is_given(net.now(), peer) {
             return self.neighbors.add_given(peer);
         }
         for errand in self.aside.links.came_up(peer) {
@@ -322,9 +322,12 @@ impl Protocol for Node {
         self.overlay_link_lost(net, peer, was_neighbor, &failed);
     }
 
+    fn state(&self) -> State {
+        self.aside.state
+    }
+
     fn inspect(&self, view: &mut View) {
-        let Aside { state, book, direct, .. } = &*self.aside;
-        view.state = *state;
+        let Aside { book, direct, .. } = &*self.aside;
         view.neighbors.extend(self.neighbors.iter());
         view.known.extend(self.neighbors.iter().chain(book.iter()));
         view.known.sort_unstable_by_key(|known| known.0);
@@ -346,9 +349,11 @@ impl Protocol for Node {
 
 impl Node {
     /// Whether a link that comes up now is one that the world gives: at the moment of the node's start, unless it was told
-    /// to join.
-    fn is_given(&self, now: LocalTime) -> bool {
-        self.aside.started == now && !self.aside.tutorial.was_told_to_join()
+    /// to join, or opened it itself.
+    fn is_given(&self, now: LocalTime, peer: NodeId) -> bool {
+        self.aside.started == now
+            && !self.aside.tutorial.was_told_to_join()
+            && !self.aside.links.has_errands(peer)
     }
 
     /// A broadcast came in, from a peer or from the application: deliver and pass it on, if it is new.

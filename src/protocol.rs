@@ -42,6 +42,11 @@ pub trait Protocol: Sized + Send + 'static {
     /// The link to `peer` is gone, or an [`open`](Transport::open) was refused.
     fn on_link_down(&mut self, _net: &mut impl Transport<Self>, _peer: NodeId) {}
 
+    /// Whether the node is a part of the network.
+    fn state(&self) -> State {
+        State::Member
+    }
+
     /// Shows what can be seen of the node from outside: for status, judges and tests.
     fn inspect(&self, _view: &mut View) {}
 
@@ -168,8 +173,6 @@ pub struct Census {
 /// What can be seen of a node from outside.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct View {
-    /// Whether it is a part of the network.
-    pub state: State,
     /// The peers with which it exchanges broadcasts.
     pub neighbors: Vec<NodeId>,
     /// The nodes that it knows, neighbors included.

@@ -168,6 +168,9 @@ pub enum ScenarioError {
         "nodes are to join, but those of this scenario cannot; give them another overlay, as in \"node\": {{\"overlay\": \"tutorial\"}}"
     )]
     CannotJoin,
+    /// There is no network to be drawn before the run.
+    #[error("nobody is there at the start of this scenario; run it, and see the pictures among its results")]
+    NobodyToDraw,
     /// Something in it is wrong.
     #[error("{0}")]
     Wrong(Problems),
@@ -233,8 +236,7 @@ impl<C: Clone> Scenario<C> {
     /// # Errors
     /// [`ScenarioError::CannotJoin`].
     pub fn check_for<P: Protocol<Config = C>>(&self) -> Result<(), ScenarioError> {
-        let joins = self.timeline.iter().any(|step| matches!(step.action, Action::Join { .. }));
-        if joins && !P::can_join(&self.file.node) {
+        if self.joins() > 0 && !P::can_join(&self.file.node) {
             return Err(ScenarioError::CannotJoin);
         }
         Ok(())
@@ -247,6 +249,12 @@ impl<C: Clone> Scenario<C> {
 }
 
 impl<C> Scenario<C> {
+    /// How many nodes join.
+    pub fn joins(&self) -> u64 {
+        let joins = self.timeline.iter().filter(|step| matches!(step.action, Action::Join { .. }));
+        joins.map(|step| u64::from(step.count)).sum()
+    }
+
     /// The nodes whose messages are to be drawn.
     pub fn followed(&self) -> impl Iterator<Item = NodeId> {
         self.timeline.iter().filter_map(|step| match step.action {

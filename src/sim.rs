@@ -439,10 +439,11 @@ impl<P: Protocol, O: Observer> World for Sim<P, O> {
     fn view(&self, node: NodeId) -> View {
         let mut view = View::default();
         self.nodes[node.index()].inspect(&mut view);
-        if !self.is_up(node) {
-            view.state = State::Stopped;
-        }
         view
+    }
+
+    fn state(&self, node: NodeId) -> State {
+        if self.is_up(node) { self.nodes[node.index()].state() } else { State::Stopped }
     }
 
     fn uptime(&self, node: NodeId) -> Duration {

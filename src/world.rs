@@ -3,7 +3,7 @@
 use crate::graph::Graph;
 use crate::id::{Identity, NodeId};
 use crate::message::Broadcasts;
-use crate::protocol::{Command, View};
+use crate::protocol::{Command, State, View};
 use crate::time::Time;
 use serde::Serialize;
 use std::time::Duration;
@@ -30,6 +30,12 @@ pub trait World {
     /// # Panics
     /// If there is no such node.
     fn command(&mut self, node: NodeId, command: Command);
+
+    /// Whether a node is a part of the network.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    fn state(&self, node: NodeId) -> State;
 
     /// What a node shows of itself; of one that has stopped, what it showed last.
     ///

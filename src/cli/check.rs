@@ -73,7 +73,7 @@ where
 fn size<C>(scenario: &Scenario<C>, prediction: &Prediction) -> String {
     format!(
         "{} nodes, {} links, {} broadcasts",
-        counted(scenario.graph.nodes()),
+        grouped(scenario.graph.nodes() as u64 + scenario.joins()),
         counted(scenario.graph.edge_count()),
         grouped(prediction.broadcasts),
     )

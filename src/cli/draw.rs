@@ -5,7 +5,7 @@ use super::files::Moment;
 use super::{Failure, print};
 use crate::draw::Layout;
 use crate::protocol::Protocol;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, ScenarioError};
 use serde::de::DeserializeOwned;
 
 pub(super) fn draw<P>(arguments: &DrawArguments) -> Result<u8, Failure>
@@ -14,6 +14,9 @@ where
     P::Config: DeserializeOwned + Default,
 {
     let scenario: Scenario<P::Config> = arguments.scenario.load()?;
+    if scenario.graph.nodes() == 0 {
+        return Err(ScenarioError::NobodyToDraw.into());
+    }
     let moment = Moment::first(&scenario);
     let layout = Layout::force_directed(&scenario.graph, scenario.file.seed);
     let picture = moment.picture(&scenario, &[], None);

@@ -154,6 +154,7 @@ fn play<P: Protocol>(
     let course = Course {
         asked: playback.broadcasts_asked(),
         complete,
+        censuses: playback.censuses_asked(),
         idle: playback.idle_steps().to_vec(),
         shutdown: shutdown.map(|before| Aftermath {
             up: now.present.iter().filter(|&&present| present).count(),

@@ -116,7 +116,9 @@ fn reach(metrics: &Metrics, spread: &Spread, ever_linked: &[u32], end: Time) -> 
     let mut missed = None;
     for node in metrics.nodes().filter(|&node| metrics.is_entitled(spread, node, end)) {
         reach.entitled += 1;
-        if ever_linked[node.index()] == ever_linked[spread.origin.index()] {
+        // Who joined, on either side, was to be linked: that it never was is no excuse.
+        let was_to_be_linked = metrics.had_to_join(node) || metrics.had_to_join(spread.origin);
+        if was_to_be_linked || ever_linked[node.index()] == ever_linked[spread.origin.index()] {
             reach.possible += 1;
             reach.delivered += usize::from(spread.reached(node));
             if !spread.reached(node) {

@@ -4,11 +4,14 @@ use super::{Aftermath, Course, Evidence, Verdict, held};
 use crate::scenario::{Closing, Range, ReceivedExpectation};
 use crate::units::{counted, grouped};
 
-/// How many nodes that joined are up and have no link to anybody, although there are others.
+/// How many nodes are up, were to join, and did not become a part of the network, or have no link to it.
 pub(super) fn outsiders(evidence: &Evidence<'_>) -> usize {
     let Closing { present, graph, .. } = evidence.closing;
     let up = || graph.node_ids().filter(|node| present[node.index()]);
-    let outside = |node: &_| evidence.metrics.had_to_join(*node) && graph.degree(*node) == 0;
+    let outside = |node: &_| {
+        let metrics = evidence.metrics;
+        metrics.had_to_join(*node) && (graph.degree(*node) == 0 || !metrics.is_member(*node))
+    };
     if up().count() < 2 { 0 } else { up().filter(outside).count() }
 }
 
@@ -41,6 +44,11 @@ pub(super) fn peers(range: &Range<u64>, closing: &Closing) -> (Verdict, String) 
 
 pub(super) fn size(range: &Range<u64>, evidence: Evidence<'_>) -> (Verdict, String) {
     let up = evidence.closing.present.iter().filter(|&&present| present).count() as u64;
+    let (ended, asked) = (evidence.metrics.censuses().len() as u64, evidence.course.censuses);
+    if ended < asked {
+        let verdict = if evidence.is_unfinished() { Verdict::Unknown } else { Verdict::Fail };
+        return (verdict, format!("only {} of {} censuses came to an end", grouped(ended), grouped(asked)));
+    }
     let Some(&(time, census)) = evidence.metrics.censuses().last() else {
         return (held(range.contains(up)), format!("{} nodes are up", grouped(up)));
     };
@@ -61,7 +69,7 @@ pub(super) fn received(expected: &ReceivedExpectation, evidence: Evidence<'_>) -
     });
     let found = fitting.count() as u64;
     let verdict =
-        if found < *count && evidence.is_unfinished() { Verdict::Unknown } else { held(found == *count) };
+        if found <= *count && evidence.is_unfinished() { Verdict::Unknown } else { held(found == *count) };
     (verdict, format!("{} of {} messages in its inbox", grouped(found), counted(inbox.len())))
 }
 

@@ -9,14 +9,18 @@ use super::{Control, Node, Wave};
 use crate::id::NodeId;
 use crate::protocol::{Census, Notice};
 use crate::transport::Transport;
+use rustc_hash::FxHashMap;
 
-/// How many waves a node remembers. Of more at once, the oldest is forgotten and comes to no end.
-const MOST_WAVES: usize = 16;
+/// How many waves a node remembers. Of more, one that has ended is forgotten, or else the oldest, which then counts
+/// too few.
+const MOST_WAVES: usize = 1_024;
 
 /// The waves that a node has seen.
 #[derive(Debug, Default)]
 pub(super) struct Waves {
     seen: Vec<Passing>,
+    /// The latest wave of each initiator: an older one is never passed on again, however much is forgotten.
+    latest: FxHashMap<NodeId, u32>,
     own: u32,
 }
 
@@ -54,24 +58,28 @@ impl Node {
             most_neighbors: neighbors,
         };
         let waves = &mut self.aside.waves;
+        waves.latest.insert(wave.initiator, wave.number);
         if waves.seen.len() == MOST_WAVES {
-            waves.seen.remove(0);
+            let ended = waves.seen.iter().position(|passing| passing.ended);
+            waves.seen.remove(ended.unwrap_or(0));
         }
         waves.seen.push(Passing { wave, parent, waiting, sum, ended: false });
         self.end_waves(net);
     }
 
     pub(super) fn on_explore(&mut self, net: &mut impl Transport<Node>, from: NodeId, wave: Wave) {
-        let Some(passing) = self.aside.waves.seen.iter_mut().find(|passing| passing.wave == wave) else {
+        let waves = &mut self.aside.waves;
+        if waves.latest.get(&wave.initiator).is_none_or(|&latest| latest < wave.number) {
             return self.pass_on(net, wave, Some(from));
-        };
-        if passing.waiting.contains(&from) {
+        }
+        match waves.seen.iter_mut().find(|passing| passing.wave == wave && passing.waiting.contains(&from)) {
             // Both explored to each other: an answer for both.
-            passing.waiting.retain(|&peer| peer != from);
-            self.end_waves(net);
-        } else {
+            Some(passing) => {
+                passing.waiting.retain(|&peer| peer != from);
+                self.end_waves(net);
+            }
             // A neighbor since the wave passed here; it waits for an answer all the same.
-            net.send(from, Control::Echo(wave, Census::default()).into());
+            None => net.send(from, Control::Echo(wave, Census::default()).into()),
         }
     }
 

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 /// How many messages an inbox holds; of more, the oldest is dropped.
 const INBOX: usize = 1_024;
-/// After this time without an answer a message is sent again …
-const PATIENCE: Duration = Duration::from_secs(1);
-/// … at most so many times in all; and a link is opened for it at most so many times.
+/// After this time without an answer a message is sent again, after twice that time a third time, and so on.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// It is sent so many times at most, links that could not be opened for it included.
 const MOST_TRIES: u32 = 5;
 
 /// A node's direct messages.
@@ -37,6 +37,8 @@ struct Outgoing {
     sequence: u64,
     message: Message,
     tries: u32,
+    /// Whether it was sent over the link that is up now.
+    sent: bool,
 }
 
 impl Direct {
@@ -82,26 +84,27 @@ impl Node {
             direct.receive(net, to, message);
             return net.notify(Notice::Resolved { to, sequence, delivered: true });
         }
-        direct.unresolved.push(Outgoing { to, sequence, message, tries: 0 });
+        direct.unresolved.push(Outgoing { to, sequence, message, tries: 0, sent: false });
         self.visit(net, to, Errand::Deliver);
     }
 
-    /// Sends all that waits for a peer to which there is a link.
+    /// Sends all that waits for a peer to which there is a link, and was not sent over it yet.
     pub(super) fn transmit(&mut self, net: &mut impl Transport<Node>, to: NodeId) {
         let incarnation = self.publisher.incarnation(net);
-        for outgoing in self.aside.direct.unresolved.iter_mut().filter(|outgoing| outgoing.to == to) {
-            let Outgoing { sequence, ref message, ref mut tries, .. } = *outgoing;
-            *tries += 1;
+        let waiting = self.aside.direct.unresolved.iter_mut().filter(|outgoing| outgoing.to == to);
+        for outgoing in waiting.filter(|outgoing| !outgoing.sent) {
+            let Outgoing { sequence, ref message, .. } = *outgoing;
             net.send(to, Control::Direct { incarnation, sequence, message: message.clone() }.into());
-            net.set_timer(PATIENCE, NodeTimer::Resend { to, sequence });
+            outgoing.sent = true;
+            outgoing.tries += 1;
+            net.set_timer(PATIENCE * outgoing.tries, NodeTimer::Resend { to, sequence });
         }
     }
 
     pub(super) fn on_resend_timer(&mut self, net: &mut impl Transport<Node>, to: NodeId, sequence: u64) {
-        let direct = &mut self.aside.direct;
-        let waiting =
-            direct.unresolved.iter().any(|outgoing| (outgoing.to, outgoing.sequence) == (to, sequence));
-        if waiting {
+        let mut unresolved = self.aside.direct.unresolved.iter_mut();
+        if let Some(outgoing) = unresolved.find(|o| (o.to, o.sequence, o.sent) == (to, sequence, true)) {
+            outgoing.sent = false;
             self.try_again(net, to);
         }
     }
@@ -109,7 +112,9 @@ impl Node {
     /// The link to a peer is gone; what it has not acknowledged may be lost.
     pub(super) fn direct_link_lost(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
         for outgoing in self.aside.direct.unresolved.iter_mut().filter(|outgoing| outgoing.to == peer) {
-            outgoing.tries += 1;
+            // What was sent counts already.
+            outgoing.tries += u32::from(!outgoing.sent);
+            outgoing.sent = false;
         }
         self.try_again(net, peer);
     }
@@ -117,10 +122,12 @@ impl Node {
     /// Sends again what was not sent too often, and reports the rest as lost.
     fn try_again(&mut self, net: &mut impl Transport<Node>, to: NodeId) {
         let unresolved = &mut self.aside.direct.unresolved;
-        for Outgoing { sequence, .. } in unresolved.extract_if(.., |o| o.to == to && o.tries >= MOST_TRIES) {
+        for Outgoing { sequence, .. } in
+            unresolved.extract_if(.., |o| o.to == to && !o.sent && o.tries >= MOST_TRIES)
+        {
             net.notify(Notice::Resolved { to, sequence, delivered: false });
         }
-        if self.aside.direct.is_waiting_for(to) {
+        if self.aside.direct.unresolved.iter().any(|outgoing| outgoing.to == to && !outgoing.sent) {
             self.visit(net, to, Errand::Deliver);
         } else {
             self.part_from(net, to);

@@ -47,7 +47,9 @@ impl Links {
         if !self.own.contains(&peer) {
             self.own.push(peer);
         }
-        self.expected.push((peer, errand));
+        if !self.expected.contains(&(peer, errand)) {
+            self.expected.push((peer, errand));
+        }
     }
 
     /// The peer was asked to be a neighbor.

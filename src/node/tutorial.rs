@@ -35,7 +35,9 @@ const MOST_FAILURES: u32 = 8;
 const LONELY: u32 = 4;
 /// An heir tries so many times to link to the one after it.
 const MOST_TRIES: u32 = 3;
-/// A leaving node stops after this time, whatever its neighbors do.
+/// Who has not answered after this time will not.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+/// A leaving node that waits so long for its heirs without any of them moving stops all the same.
 const LEAVE_TIME: Duration = Duration::from_secs(30);
 
 /// A node's place in the overlay.
@@ -49,6 +51,15 @@ pub(super) struct Tutorial {
     /// Counts searches and departures: timers of earlier ones are stale.
     generation: u32,
     departure: Option<Departure>,
+    duties: Vec<Duty>,
+}
+
+/// What a leaving neighbor waits for: the links to those before and after this node on the path of its heirs.
+#[derive(Debug)]
+struct Duty {
+    leaver: NodeId,
+    round: u32,
+    awaited: Vec<NodeId>,
 }
 
 /// The search for neighbors.
@@ -101,7 +112,8 @@ impl Tutorial {
 /// Joining and seeking.
 impl Node {
     pub(super) fn join(&mut self, net: &mut impl Transport<Node>, contacts: Vec<NodeId>) {
-        if self.overlay == OverlayKind::Static || self.aside.tutorial.told_to_join {
+        let idle = self.aside.state == State::Member && !self.aside.tutorial.told_to_join;
+        if self.overlay == OverlayKind::Static || !idle {
             return;
         }
         self.aside.tutorial.told_to_join = true;
@@ -132,17 +144,26 @@ impl Node {
             self.become_member(net, None);
             self.aside.tutorial.failures = 0;
         }
-        if self.aside.tutorial.failures >= MOST_FAILURES {
+        // Who is all alone never rests as long as it knows of anybody.
+        let is_lost = self.neighbors.len() == 0 && self.aside.book.iter().next().is_some();
+        if self.aside.tutorial.failures >= MOST_FAILURES && !is_lost {
             return;
         }
         match self.guide(net) {
             Some(guide) => {
-                self.aside.tutorial.search = Search::AskedNode(guide);
+                self.begin(net, Search::AskedNode(guide));
                 self.visit(net, guide, Errand::AskNode);
             }
             // Somebody may come by and make himself known.
             None => self.search_failed(net),
         }
+    }
+
+    /// The search takes its next step, which is to end within a time: on some links messages get lost.
+    fn begin(&mut self, net: &mut impl Transport<Node>, search: Search) {
+        self.aside.tutorial.search = search;
+        let generation = self.aside.tutorial.next_generation();
+        net.set_timer(ANSWER_TIME, NodeTimer::Seek { generation });
     }
 
     /// Whom to ask: the contacts in turn while joining, then anybody that is known.
@@ -179,7 +200,7 @@ impl Node {
     }
 
     fn ask_part(&mut self, net: &mut impl Transport<Node>, asked: NodeId, guide: NodeId) {
-        self.aside.tutorial.search = Search::AskedPart { asked, guide };
+        self.begin(net, Search::AskedPart { asked, guide });
         self.visit(net, asked, Errand::AskPart);
     }
 
@@ -207,7 +228,7 @@ impl Node {
         let me = net.me();
         let new: Vec<NodeId> =
             nodes.into_iter().filter(|&node| node != me && !self.neighbors.contains(node)).collect();
-        self.aside.tutorial.search = Search::Befriending(new.len());
+        self.begin(net, Search::Befriending(new.len()));
         for &candidate in &new {
             self.visit(net, candidate, Errand::Befriend);
         }
@@ -234,6 +255,7 @@ impl Node {
         let is_new = !self.neighbors.contains(peer);
         self.neighbors.add(peer);
         self.aside.book.add(net, peer);
+        self.perform_duties(net, peer);
         if member && !self.aside.is_member {
             self.become_member(net, Some(peer));
         }
@@ -247,6 +269,7 @@ impl Node {
     /// Newcomers may have linked to each other: who is a member, `through` one, makes its other neighbors members.
     fn become_member(&mut self, net: &mut impl Transport<Node>, through: Option<NodeId>) {
         self.aside.is_member = true;
+        self.aside.tutorial.contacts.clear();
         if self.aside.state == State::Joining {
             self.aside.state = State::Member;
         }
@@ -259,7 +282,8 @@ impl Node {
     /// An errand came to its end, this way or that: the search, or the leaver that waits for its heir, goes on.
     fn run_out(&mut self, net: &mut impl Transport<Node>, errand: Errand) {
         match errand {
-            Errand::Inherit { leaver, round, .. } => net.send(leaver, Control::Released { round }.into()),
+            // Befriended or given up: either way it is not awaited any more.
+            Errand::Inherit { .. } => {}
             Errand::Befriend => {
                 if let Search::Befriending(open) = &mut self.aside.tutorial.search {
                     *open = open.saturating_sub(1);
@@ -298,10 +322,19 @@ impl Node {
     }
 
     pub(super) fn on_seek_timer(&mut self, net: &mut impl Transport<Node>, generation: u32) {
-        let tutorial = &mut self.aside.tutorial;
-        if generation == tutorial.generation && tutorial.search == Search::Pausing {
-            tutorial.search = Search::Resting;
-            self.seek(net);
+        if generation != self.aside.tutorial.generation {
+            return;
+        }
+        match self.aside.tutorial.search {
+            Search::Resting => {}
+            Search::Pausing => {
+                self.aside.tutorial.search = Search::Resting;
+                self.seek(net);
+            }
+            // Whoever was asked has not answered.
+            Search::AskedNode(_) | Search::AskedPart { .. } | Search::Befriending(_) => {
+                self.search_failed(net)
+            }
         }
     }
 
@@ -344,9 +377,11 @@ impl Node {
                 Errand::Inherit { leaver, round, tries } if tries < MOST_TRIES => {
                     self.visit(net, peer, Errand::Inherit { leaver, round, tries: tries + 1 });
                 }
+                Errand::Inherit { .. } => self.perform_duties(net, peer),
                 _ => self.run_out(net, errand),
             }
         }
+        self.aside.tutorial.duties.retain(|duty| duty.leaver != peer);
         if was_neighbor {
             self.revive(net);
             self.neighbor_left(net, peer);
@@ -364,9 +399,14 @@ impl Node {
             return self.stop(net);
         }
         self.aside.state = State::Leaving;
+        self.aside.tutorial.search = Search::Resting;
+        self.depart(net, 0);
+    }
+
+    /// Something moved: there is time again.
+    fn extend_deadline(&mut self, net: &mut impl Transport<Node>) {
         let generation = self.aside.tutorial.next_generation();
         net.set_timer(LEAVE_TIME, NodeTimer::LeaveDeadline { generation });
-        self.depart(net, 0);
     }
 
     /// Names its heirs to each other, and waits for them.
@@ -380,6 +420,7 @@ impl Node {
             net.send(heir, Control::Leaving { round, heirs: heirs.clone() }.into());
         }
         self.aside.tutorial.departure = Some(Departure { round, waiting: heirs, after: Vec::new() });
+        self.extend_deadline(net);
     }
 
     /// A leaving node has one heir more, or one less, or goes on after those before it: the path begins anew.
@@ -408,11 +449,28 @@ impl Node {
             _ => {}
         }
         self.aside.book.remove(from);
-        let me = net.me();
-        let successor = heirs.iter().skip_while(|&&heir| heir != me).nth(1).copied();
-        match successor.filter(|&successor| !self.neighbors.contains(successor)) {
-            Some(successor) => self.visit(net, successor, Errand::Inherit { leaver: from, round, tries: 1 }),
-            None => net.send(from, Control::Released { round }.into()),
+        let Some(place) = heirs.iter().position(|&heir| heir == net.me()) else { return };
+        let predecessor = place.checked_sub(1).map(|before| heirs[before]);
+        let successor = heirs.get(place + 1).copied().filter(|&heir| !self.neighbors.contains(heir));
+        // Both links have to be there: until then, the leaver is the way between them.
+        let awaited: Vec<NodeId> =
+            predecessor.filter(|&heir| !self.neighbors.contains(heir)).into_iter().chain(successor).collect();
+        self.aside.tutorial.duties.retain(|duty| duty.leaver != from);
+        if awaited.is_empty() {
+            return net.send(from, Control::Released { round }.into());
+        }
+        self.aside.tutorial.duties.push(Duty { leaver: from, round, awaited });
+        if let Some(successor) = successor {
+            self.visit(net, successor, Errand::Inherit { leaver: from, round, tries: 1 });
+        }
+    }
+
+    /// The link to a peer is there, or will not come: whoever leaves and waited only for that is released.
+    fn perform_duties(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
+        let duties = &mut self.aside.tutorial.duties;
+        duties.iter_mut().for_each(|duty| duty.awaited.retain(|&awaited| awaited != peer));
+        for Duty { leaver, round, .. } in duties.extract_if(.., |duty| duty.awaited.is_empty()) {
+            net.send(leaver, Control::Released { round }.into());
         }
     }
 
@@ -422,8 +480,9 @@ impl Node {
         };
         departure.waiting.retain(|&peer| peer != from);
         if departure.waiting.is_empty() && departure.after.is_empty() {
-            self.stop(net);
+            return self.stop(net);
         }
+        self.extend_deadline(net);
     }
 
     /// A neighbor is gone: it no longer goes first, and is no heir.
@@ -435,8 +494,14 @@ impl Node {
     }
 
     pub(super) fn on_leave_deadline(&mut self, net: &mut impl Transport<Node>, generation: u32) {
-        if generation == self.aside.tutorial.generation && self.aside.state == State::Leaving {
-            self.stop(net);
+        let Some(departure) = self.aside.tutorial.departure.as_ref() else { return };
+        if generation != self.aside.tutorial.generation {
+            return;
         }
+        if departure.after.is_empty() {
+            return self.stop(net);
+        }
+        // Those before it have deadlines of their own.
+        self.extend_deadline(net);
     }
 }

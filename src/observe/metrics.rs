@@ -143,6 +143,11 @@ impl Metrics {
         self.had_to_join.contains(node.index())
     }
 
+    /// Whether a node became a part of the network.
+    pub fn is_member(&self, node: NodeId) -> bool {
+        self.member_since[node.index()].is_some()
+    }
+
     /// Whether `node` is entitled to the broadcast: it is a member, and up, from the publication to the end.
     pub fn is_entitled(&self, spread: &Spread, node: NodeId, end: Time) -> bool {
         self.member_since[node.index()].is_some_and(|since| since <= spread.published)

@@ -33,7 +33,7 @@ impl Prediction {
     /// Predicts a run of the scenario. Loss, duplicates and a network in pieces are not considered: they are why a run is
     /// worth its time.
     pub fn of<P: Protocol>(scenario: &Scenario<P::Config>) -> Prediction {
-        let nodes = scenario.graph.nodes() as u64;
+        let nodes = scenario.graph.nodes() as u64 + scenario.joins();
         let links = scenario.graph.edge_count() as u64;
         let (mut broadcasts, mut at_once, mut texts) = (0u64, 0u64, 0u64);
         for step in &scenario.timeline {
@@ -44,7 +44,9 @@ impl Prediction {
             at_once =
                 at_once.max(if step.every.is_zero() { origins * u64::from(step.count) } else { origins });
         }
-        let each = P::messages_per_broadcast(&scenario.file.node, nodes, links);
+        // How many links nodes make that join is theirs to decide.
+        let each =
+            P::messages_per_broadcast(&scenario.file.node, nodes, links).filter(|_| scenario.joins() == 0);
         let pending = each.unwrap_or(2 * links) / 2 * at_once;
         let memory = PROCESS
             + nodes * (Sim::<P, ()>::BYTES_PER_NODE + OBSERVED_NODE + GRAPH_NODE)

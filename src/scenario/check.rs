@@ -227,6 +227,13 @@ impl Checker<'_> {
                 Expectation::Size(range) => self.range(&format!("expect.{i}.size"), range),
                 Expectation::Received(received) => {
                     let path = format!("expect.{i}.received");
+                    if received.count >= 1_024 {
+                        self.complain(
+                            &format!("{path}.count"),
+                            "an inbox holds 1,024 messages",
+                            "expect fewer",
+                        );
+                    }
                     self.node(&format!("{path}.node"), &received.node, population);
                     if let Some(from) = &received.from {
                         self.node(&format!("{path}.from"), from, population);

@@ -375,7 +375,7 @@ pub enum Expectation {
     /// The links of every node that is up.
     #[schemars(example = json!({"peers": {"min": 3}}))]
     Peers(Range<u64>),
-    /// How many nodes are up; and how many every node counted that was asked to, last of all.
+    /// How many nodes are up; and how many the last census counted, if one was asked for.
     #[schemars(example = json!({"size": {"min": 280, "max": 280}}))]
     Size(Range<u64>),
     /// The direct messages in a node's inbox.
@@ -397,7 +397,7 @@ pub struct ReceivedExpectation {
     /// With this text. Default: with any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// Exactly so many. Default: 1.
+    /// Exactly so many, below 1,024: an inbox holds no more. Default: 1.
     #[serde(default = "one")]
     pub count: u64,
 }

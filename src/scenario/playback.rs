@@ -4,7 +4,7 @@ use super::{Action, Nodes, PlannedStep, Scenario, Through};
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::network::Network;
-use crate::protocol::Command;
+use crate::protocol::{Command, State};
 use crate::rng::{Purpose, stream};
 use crate::time::Time;
 use crate::world::World;
@@ -22,10 +22,16 @@ pub struct Playback<W> {
     upcoming: BinaryHeap<Reverse<(Time, usize, u32)>>,
     workload: ChaCha8Rng,
     asked: u64,
+    censuses: u64,
     idle: Vec<IdleStep>,
     shutdown: Option<Closing>,
     end: Time,
 }
+
+/// Those that have not stopped.
+const UP: [State; 3] = [State::Joining, State::Member, State::Leaving];
+/// Those of them that are not on their way out.
+const STAYING: [State; 2] = [State::Joining, State::Member];
 
 /// How far a playback came.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,6 +83,7 @@ impl<W: World> Playback<W> {
             timeline: scenario.timeline.clone(),
             workload: stream(scenario.file.seed, Purpose::Workload),
             asked: 0,
+            censuses: 0,
             idle: Vec::new(),
             shutdown: None,
             end: scenario.end,
@@ -110,27 +117,28 @@ impl<W: World> Playback<W> {
         match action {
             Action::Join { contact } => self.join(contact),
             Action::Leave { who } => {
-                self.choose(who).into_iter().for_each(|node| self.network.leave(node));
+                self.choose(who, &STAYING).into_iter().for_each(|node| self.network.leave(node));
             }
             Action::Broadcast { from, title, message } => {
-                for node in self.choose(from) {
+                for node in self.choose(from, &[State::Member]) {
                     self.asked += 1;
                     self.network.broadcast_titled(node, &title, &message);
                 }
             }
             Action::Send { from, to, title, message } => {
-                for node in self.choose(from) {
-                    for to in self.choose(to) {
+                for node in self.choose(from, &[State::Member]) {
+                    for to in self.choose(to, &UP) {
                         let command = Command::Send { to, title: title.clone(), message: message.clone() };
                         self.network.command(node, command);
                     }
                 }
             }
             Action::Discover { who } => {
-                self.choose(who).into_iter().for_each(|node| self.network.discover(node));
+                self.choose(who, &UP).into_iter().for_each(|node| self.network.discover(node));
             }
             Action::Status { name, by } => {
-                let by = by.map(|by| self.choose(by)).unwrap_or_default();
+                let by = by.map(|by| self.choose(by, &[State::Member])).unwrap_or_default();
+                self.censuses += by.len() as u64;
                 by.into_iter().for_each(|node| self.network.census(node));
                 return Progress::Status(name);
             }
@@ -145,44 +153,53 @@ impl<W: World> Playback<W> {
 
     /// Whether there is anybody to do it.
     fn can_happen(&self, action: &Action) -> bool {
-        let somebody = |nodes: &Nodes| match nodes {
+        let somebody_of = |nodes: &Nodes, states: &[State]| match nodes {
             Nodes::One(node) => node.index() < self.network.size() && self.network.is_up(*node),
-            Nodes::Random | Nodes::All | Nodes::Share(_) => self.network.up().next().is_some(),
+            Nodes::Random | Nodes::All | Nodes::Share(_) => {
+                self.network.up().any(|node| states.contains(&self.network.state(node)))
+            }
         };
+        let somebody = |nodes: &Nodes| somebody_of(nodes, &UP);
         match action {
             Action::Join { contact: Through::One(node) } => somebody(&Nodes::One(*node)),
             Action::Join { .. } | Action::Snapshot { .. } | Action::Status { by: None, .. } => true,
-            Action::Leave { who: nodes }
-            | Action::Broadcast { from: nodes, .. }
-            | Action::Discover { who: nodes }
-            | Action::Status { by: Some(nodes), .. } => somebody(nodes),
+            Action::Leave { who: Nodes::One(node) } => {
+                somebody(&Nodes::One(*node)) && self.network.state(*node) != State::Leaving
+            }
+            Action::Leave { who } => somebody_of(who, &STAYING),
+            Action::Broadcast { from: nodes, .. } | Action::Status { by: Some(nodes), .. } => {
+                somebody_of(nodes, &[State::Member])
+            }
+            Action::Discover { who } => somebody(who),
             // A message to somebody who is gone can be sent, and gets lost; to somebody who is yet to come it cannot.
             Action::Send { from, to, .. } => {
-                somebody(from) && !matches!(to, Nodes::One(node) if node.index() >= self.network.size())
+                somebody_of(from, &[State::Member])
+                    && !matches!(to, Nodes::One(node) if node.index() >= self.network.size())
             }
             Action::Shutdown => somebody(&Nodes::All),
         }
     }
 
+    /// Whoever is the contact may leave at that moment: those that everybody knows are asked after it.
     fn join(&mut self, contact: Through) {
-        match contact {
-            Through::Genesis => self.network.join(),
-            Through::Random => {
-                let contacts = self.choose(Nodes::Random);
-                self.network.join_through(contacts)
-            }
-            Through::One(node) => self.network.join_through(vec![node]),
+        let mut contacts = match contact {
+            Through::Genesis => Vec::new(),
+            Through::Random => self.choose(Nodes::Random, &STAYING),
+            Through::One(node) => vec![node],
         };
+        contacts.extend(self.network.contacts());
+        self.network.join_through(contacts);
     }
 
-    /// Those of the nodes that are up now; one that is named need not be.
-    fn choose(&mut self, nodes: Nodes) -> Vec<NodeId> {
+    /// Those of the nodes that are in one of these states now; one that is named need not be.
+    fn choose(&mut self, nodes: Nodes, states: &[State]) -> Vec<NodeId> {
+        let fits = |network: &Network<W>, node| states.contains(&network.state(node));
         match nodes {
             Nodes::One(node) => vec![node],
-            Nodes::All => self.network.up().collect(),
-            Nodes::Random => self.random_node().into_iter().collect(),
+            Nodes::All => self.network.up().filter(|&node| fits(&self.network, node)).collect(),
+            Nodes::Random => self.random_node(states).into_iter().collect(),
             Nodes::Share(share) => {
-                let up: Vec<NodeId> = self.network.up().collect();
+                let up: Vec<NodeId> = self.network.up().filter(|&node| fits(&self.network, node)).collect();
                 let count = (up.len() as f64 * share).round() as usize;
                 let mut chosen = up.into_iter().sample(&mut self.workload, count);
                 chosen.sort_unstable_by_key(|node| node.0);
@@ -191,16 +208,17 @@ impl<W: World> Playback<W> {
         }
     }
 
-    fn random_node(&mut self) -> Option<NodeId> {
+    fn random_node(&mut self, states: &[State]) -> Option<NodeId> {
         let nodes = self.network.size() as u32;
         // Most of them are up: the first draws will do. If not, the long way is fair as well.
         for _ in 0..if nodes == 0 { 0 } else { 16 } {
             let node = NodeId(self.workload.random_range(0..nodes));
-            if self.network.is_up(node) {
+            if states.contains(&self.network.state(node)) {
                 return Some(node);
             }
         }
-        self.network.up().choose(&mut self.workload)
+        let fitting = self.network.up().filter(|&node| states.contains(&self.network.state(node)));
+        fitting.choose(&mut self.workload)
     }
 
     /// The network, as it is now.
@@ -211,6 +229,11 @@ impl<W: World> Playback<W> {
     /// How many broadcasts nodes were asked for so far. A protocol may have published fewer.
     pub fn broadcasts_asked(&self) -> u64 {
         self.asked
+    }
+
+    /// How many nodes were asked so far to count the network.
+    pub fn censuses_asked(&self) -> u64 {
+        self.censuses
     }
 
     /// The steps that were to happen so far and could not.

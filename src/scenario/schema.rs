@@ -80,9 +80,6 @@ impl JsonSchema for Target {
         json_schema!({
             "type": ["integer", "string", "object"],
             "minimum": 0,
-            "properties": { "share": { "type": "number", "minimum": 0, "maximum": 1 } },
-            "required": ["share"],
-            "additionalProperties": false,
             "examples": ["random", "all", 0, "name", {"share": 0.1}]
         })
     }

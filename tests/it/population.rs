@@ -6,6 +6,7 @@ use rumormill::node::OverlayKind;
 use rumormill::observe::Metrics;
 use rumormill::protocol::State;
 use rumormill::sim::{Jitter, Latency, LinkKind};
+use rumormill::world::World;
 use rumormill::{Graph, Links, Network, Node, NodeConfig, NodeId, Sim, SimConfig, Topology};
 use std::time::Duration;
 
@@ -48,7 +49,9 @@ fn describe(network: &Simulated, node: NodeId) -> String {
     let uptime = network.node_status(node).uptime_ns / 1_000_000;
     format!(
         "{node:?} {:?} up {uptime} ms, neighbors {:?}, knows {:?}\n",
-        view.state, view.neighbors, view.known
+        network.state(node),
+        view.neighbors,
+        view.known
     )
 }
 
@@ -304,7 +307,7 @@ fn after_a_shutdown_nobody_is_up_and_nothing_is_sent() {
     network.run_for(Duration::from_secs(100));
     let status = network.status();
     assert_eq!((status.nodes, status.counters.messages_sent), (0, sent));
-    assert!((0..40).all(|node| network.view(NodeId(node)).state == State::Stopped));
+    assert!((0..40).all(|node| network.state(NodeId(node)) == State::Stopped));
     network.broadcast(NodeId(0), "is anybody there?");
     network.run_for(Duration::from_secs(1));
     assert_eq!(network.status().counters.messages_sent, sent);
@@ -321,4 +324,72 @@ fn ten_thousand_nodes_join_by_themselves() {
     check(&mut network, NodeId(9_999)).unwrap();
     let messages = network.observer().messages_to_join() as f64 / 10_000.0;
     assert!(messages < 40.0, "{messages} messages per join");
+}
+
+/// Regression: more censuses at once than a node remembered made waves that never ended.
+#[test]
+fn everybody_may_take_a_census_at_once() {
+    let mut network = joined(60, 9);
+    let before = network.world().events();
+    network.up().collect::<Vec<_>>().into_iter().for_each(|node| network.census(node));
+    network.run_for(Duration::from_secs(20));
+    let censuses = network.observer().censuses();
+    assert_eq!(censuses.len(), 60);
+    assert!(censuses.iter().all(|(_, census)| census.nodes == 60));
+    let (waves, links) = (60, network.status().links as u64);
+    assert!(network.world().events() - before <= waves * 2 * links, "two messages a link and wave");
+}
+
+/// Regression: each new direct message had all earlier ones sent again, until they counted as lost.
+#[test]
+fn many_direct_messages_over_slow_links_are_sent_once_each() {
+    let slow = Links { latency: Latency::Constant(ms(600)), ..Links::default() };
+    let graph = Graph::from_edges(3, &[(0, 1)]);
+    let mut network = Network::simulated(SimConfig::<Node>::new(graph).links(slow), 1);
+    for _ in 0..200 {
+        network.send(NodeId(0), NodeId(1), "to a neighbor");
+        network.send(NodeId(0), NodeId(2), "to nobody's neighbor");
+    }
+    network.run_for(Duration::from_secs(100));
+    let direct = network.observer().direct_messages();
+    assert_eq!((direct.delivered, direct.lost), (400, 0));
+    assert_eq!(network.status().counters.messages_sent, 800, "each once, and once acknowledged");
+}
+
+/// Regression: an heir released the leaver before the link that was to take its place was up at both ends.
+#[test]
+fn a_broadcast_survives_the_leaving_of_the_only_node_between() {
+    for seed in 0..200 {
+        let node = NodeConfig { overlay: OverlayKind::Tutorial, ..NodeConfig::default() };
+        let latency = Latency::Uniform { min: ms(1), max: ms(80) };
+        let links = Links { latency, jitter: Jitter::UpTo(ms(80)), ..Links::default() };
+        let graph = Graph::from_edges(3, &[(0, 1), (0, 2)]);
+        let mut network = Network::simulated(SimConfig::new(graph).links(links).node(node), seed);
+        network.run_for(ms(10));
+        network.leave(NodeId(0));
+        let mut published = Vec::new();
+        for _ in 0..40 {
+            published.push(network.broadcast(NodeId(1), "hello").unwrap());
+            network.run_for(ms(10));
+        }
+        calm(&mut network);
+        assert!(!network.is_up(NodeId(0)));
+        let missed = published.iter().filter(|payload| !network.spread(**payload).reached(NodeId(2))).count();
+        assert_eq!(missed, 0, "seed {seed}");
+    }
+}
+
+/// Regression: leaving nodes that wait for each other ran into their deadlines, and cut the network.
+#[test]
+fn nine_in_ten_may_leave_at_once() {
+    for seed in 0..4 {
+        let mut network = joined(300, seed);
+        for node in (0..300).filter(|node| node % 10 != 3) {
+            network.leave(NodeId(node));
+        }
+        calm(&mut network);
+        calm(&mut network);
+        assert_eq!(network.up().count(), 30, "seed {seed}");
+        check(&mut network, NodeId(3)).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
 }

@@ -28,9 +28,19 @@ impl Checker<'_> {
     ) -> Vec<PlannedStep> {
         let mut names = BTreeSet::new();
         let mut planned = Vec::new();
+        let shutdowns = file.timeline.iter().filter(|entry| entry.step == Step::Shutdown);
+        let shutdown = shutdowns.map(|entry| entry.at).min();
         for (i, Entry { at, step }) in file.timeline.iter().enumerate() {
             let path = format!("timeline.{i}");
             self.before_end(&path, *at, file.end);
+            let counts = matches!(
+                step,
+                Step::Snapshot(_) | Step::Status(StatusStep { by: None, .. }) | Step::Shutdown
+            );
+            if !counts && shutdown.is_some_and(|shutdown| *at >= shutdown) {
+                let message = "this happens when nobody is there any more";
+                self.complain(&format!("{path}.at"), message, "let it happen before the shutdown");
+            }
             if let Step::Snapshot(SnapshotStep { name, .. }) | Step::Status(StatusStep { name, .. }) = step {
                 self.file_name(&format!("{path}.do.{}.name", kind(step)), name, &mut names);
             }
