@@ -191,8 +191,8 @@ pub(super) fn hop_rows(hops: &[Option<u32>]) -> Vec<Row> {
         })
         .collect();
     let never = hops.iter().filter(|hop| hop.is_none()).count();
-    rows.push(Row { name: "never".into(), count: never, mark: Mark::Hollow(palette::UNREACHED) });
-    // An origin that left is no row, nor is "never" when all were reached; a hop in between that is empty is one.
+    rows.push(Row { name: "not reached".into(), count: never, mark: Mark::Hollow(palette::UNREACHED) });
+    // An origin that left is no row, nor is "not reached" when all were reached; a hop in between that is empty is one.
     rows.retain(|row| row.count > 0 || matches!(row.mark, Mark::Full(_)));
     rows
 }

@@ -502,7 +502,7 @@ mod tests {
         let svg = picture(&graph, &hops, &[]).svg(&Layout::force_directed(&graph, 1)).unwrap();
         let texts = texts(&svg);
         assert!(
-            texts.contains(&"10,001") && texts.contains(&"9,994") && texts.contains(&"never"),
+            texts.contains(&"10,001") && texts.contains(&"9,994") && texts.contains(&"not reached"),
             "{texts:?}"
         );
     }

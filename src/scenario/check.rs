@@ -134,7 +134,9 @@ impl Checker<'_> {
             let path = format!("names.{i}");
             if !seen.insert(name) {
                 self.complain(&path, format!("two nodes are called `{name}`"), "rename one of them");
-            } else if ["random", "all", "genesis"].contains(&name.as_str()) {
+            } else if ["random", "all", "genesis"].contains(&name.as_str())
+                || name.chars().all(|c| c.is_ascii_digit()) && !name.is_empty()
+            {
                 self.complain(
                     &path,
                     format!("`{name}` means something else as a target"),

@@ -114,7 +114,8 @@ pub(super) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'
     let most = (unknown.chars().count() / 3).max(1);
     let slips = |name: &str| strsim::osa_distance(&unknown.to_lowercase(), &name.to_lowercase());
     let closest = known.into_iter().map(|name| (slips(name), name)).min_by_key(|(slips, _)| *slips);
-    match closest.filter(|(slips, name)| *slips <= most && *slips < name.chars().count()) {
+    match closest.filter(|(slips, name)| *name != unknown && *slips <= most && *slips < name.chars().count())
+    {
         Some((_, name)) => format!("did you mean `{name}`? "),
         None => String::new(),
     }
