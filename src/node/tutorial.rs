@@ -7,10 +7,12 @@
 //! mean (not at the hubs: who has many neighbors is named often).
 //!
 //! *Seeking.* Whoever has fewer than three neighbors goes on asking, with growing pauses, and rests only when nothing has
-//! come of it for long: a network of three has no third peer to offer. A neighbor won or lost revives the search.
+//! come of it for long: a network of three has no third peer to offer. A neighbor won or lost revives the search, and who
+//! has no neighbor at all never rests as long as it knows anybody. Newcomers may link to each other first; membership
+//! then spreads over their links.
 //!
 //! *Leaving.* The leaving node names all its neighbors to each of them; each links to the one that comes after it by
-//! identity, and reports when that is done; then the node stops. So whatever hung together through it hangs together
+//! identity, and reports when both its links on that path are there; then the node stops. So whatever hung together through it hangs together
 //! along that path: make before break. Of two neighbors that leave at once the one with the smaller identity goes first;
 //! the other waits, as its heir, and then begins anew.
 
