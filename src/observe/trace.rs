@@ -1,12 +1,15 @@
 //! The trace: everything that happened, one JSON object a line.
 //!
-//! Fields, where they apply: `time_ns` (nanoseconds since the start), `event` (`started`, `published`, `sent`,
-//! `received`, `dropped`, `delivered`, `gap`, `link_up`, `link_down`, `joined`, `stopped`, `inbox`, `acknowledged`, `lost`,
-//! `census`), `node` (to whom it happened), `peer` (the
-//! other end), `kind` (the protocol's word for the message), `broadcast` (its number in order of publication),
-//! `bytes` (its size on a wire), `id` (the message id), `sequence`, `hops`, `reason` (of a drop: `no_link`,
-//! `old_session`, `loss`, `stopped`), `nodes` (counted by a census), `origin` (whose broadcasts are missing), `first` and `last` (which ones). For `sent` and
-//! `dropped`, `node` is the sender; for `received`, the receiver.
+//! Fields, where they apply:
+//!
+//! - `time_ns`: nanoseconds since the start.
+//! - `event`: `started`, `stopped`, `joined`, `published`, `sent`, `received`, `dropped`, `delivered`, `gap`, `link_up`,
+//!   `link_down`, `inbox` (a direct message came in), `acknowledged` or `lost` (one that was sent), `census`.
+//! - `node`: to whom it happened; of `sent` and `dropped` the sender, of `received` the receiver. `peer`: the other end.
+//! - `kind`: the protocol's word for the message. `bytes`: its size on a wire. `hops`: links crossed.
+//! - `broadcast`: its number in order of publication. `id`: its message id. `sequence`: its number at its origin.
+//! - `reason` of a drop: `no_link`, `old_session`, `loss`, `stopped`.
+//! - `origin`, `first`, `last`: whose broadcasts a gap gives up, and which. `nodes`: what a census counted.
 
 use super::{DropReason, Observation, Observer, Parcel};
 use crate::id::NodeId;
