@@ -97,3 +97,9 @@ fn the_shipped_scenarios_have_the_digests_they_had() {
         }
     }
 }
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "takes minutes unless optimized")]
+fn a_hundred_thousand_joins_have_the_digest_they_had() {
+    assert_eq!(digest_of("hundred-thousand.json").unwrap().to_string(), "fbe6f06bf0b1dc3c");
+}
