@@ -15,6 +15,7 @@ mod flood;
 mod frontier;
 mod links;
 mod overlay;
+mod roster;
 mod tutorial;
 
 use crate::id::NodeId;
@@ -329,7 +330,7 @@ impl Protocol for Node {
     fn inspect(&self, view: &mut View) {
         let Aside { book, direct, .. } = &*self.aside;
         view.neighbors.extend(self.neighbors.iter());
-        view.known.extend(self.neighbors.iter().chain(book.iter()));
+        view.known.extend(self.neighbors.iter().chain(book.as_slice().iter().copied()));
         view.known.sort_unstable_by_key(|known| known.0);
         view.known.dedup();
         view.delivered = self.tally.delivered;

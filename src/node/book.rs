@@ -1,6 +1,7 @@
 //! The address book: nodes that a node has heard of.
 
 use super::Node;
+use super::roster::{Roster, Without};
 use crate::id::NodeId;
 use crate::transport::Transport;
 use rand::RngExt;
@@ -15,44 +16,37 @@ const SAMPLE: usize = 16;
 /// Nodes that a node has heard of, itself never among them.
 #[derive(Debug, Default)]
 pub(super) struct Book {
-    nodes: Vec<NodeId>,
+    nodes: Roster,
 }
 
 impl Book {
     pub(super) fn add(&mut self, net: &mut impl Transport<Node>, node: NodeId) {
-        if node == net.me() || self.nodes.contains(&node) {
+        if node == net.me() || self.nodes.contains(node) {
             return;
         }
-        if self.nodes.len() < MOST {
+        if self.as_slice().len() < MOST {
             self.nodes.push(node);
         } else {
-            let place = net.rng().random_range(0..MOST as u32) as usize;
-            self.nodes[place] = node;
+            self.nodes.replace(net.rng().random_range(0..MOST as u32) as usize, node);
         }
     }
 
     /// Forgets a node that has left.
     pub(super) fn remove(&mut self, node: NodeId) {
-        self.nodes.retain(|&known| known != node);
+        self.nodes.remove(node);
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = NodeId> {
-        self.nodes.iter().copied()
+    pub(super) fn as_slice(&self) -> &[NodeId] {
+        self.nodes.as_slice()
     }
 
-    /// A random node that fits.
-    pub(super) fn choose(
-        &self,
-        net: &mut impl Transport<Node>,
-        fits: impl Fn(NodeId) -> bool,
-    ) -> Option<NodeId> {
-        let fitting: Vec<NodeId> = self.iter().filter(|&node| fits(node)).collect();
-        fitting.choose(net.rng()).copied()
+    /// All nodes but this one.
+    pub(super) fn without(&self, node: NodeId) -> Without<'_> {
+        self.nodes.without(node)
     }
 
     /// Some nodes, for somebody who does not need to hear of himself.
     pub(super) fn sample(&self, net: &mut impl Transport<Node>, asker: NodeId) -> Vec<NodeId> {
-        let others: Vec<NodeId> = self.iter().filter(|&node| node != asker).collect();
-        others.sample(net.rng(), SAMPLE).copied().collect()
+        self.without(asker).sample(net.rng(), SAMPLE).copied().collect()
     }
 }

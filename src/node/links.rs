@@ -1,6 +1,7 @@
 //! The links of a node that are not (yet) to neighbors, and what it opened them for.
 
 use crate::id::NodeId;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// What a node wants at a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,16 +18,16 @@ pub(super) enum Errand {
     Deliver,
 }
 
-/// A node's links apart from those that were given.
+/// A node's links apart from those that were given. Looked up only, so that a hub finds one as fast as a leaf does.
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    up: Vec<NodeId>,
+    up: FxHashSet<NodeId>,
     /// Links that this node asked for; it is the one to close them.
-    own: Vec<NodeId>,
+    own: FxHashSet<NodeId>,
     /// Errands for which a link is being opened.
-    expected: Vec<(NodeId, Errand)>,
+    expected: FxHashMap<NodeId, Vec<Errand>>,
     /// Errands to befriend a peer that it has not answered.
-    befriending: Vec<(NodeId, Errand)>,
+    befriending: FxHashMap<NodeId, Vec<Errand>>,
 }
 
 impl Links {
@@ -39,45 +40,40 @@ impl Links {
     }
 
     pub(super) fn has_errands(&self, peer: NodeId) -> bool {
-        self.expected.iter().chain(&self.befriending).any(|&(to, _)| to == peer)
+        self.expected.contains_key(&peer) || self.befriending.contains_key(&peer)
     }
 
     /// A link to the peer is being opened for this.
     pub(super) fn expect(&mut self, peer: NodeId, errand: Errand) {
-        if !self.own.contains(&peer) {
-            self.own.push(peer);
-        }
-        if !self.expected.contains(&(peer, errand)) {
-            self.expected.push((peer, errand));
+        self.own.insert(peer);
+        let expected = self.expected.entry(peer).or_default();
+        if !expected.contains(&errand) {
+            expected.push(errand);
         }
     }
 
     /// The peer was asked to be a neighbor.
     pub(super) fn befriending(&mut self, peer: NodeId, errand: Errand) {
-        self.befriending.push((peer, errand));
+        self.befriending.entry(peer).or_default().push(errand);
     }
 
     /// The link came up; the errands that waited for it.
     pub(super) fn came_up(&mut self, peer: NodeId) -> Vec<Errand> {
-        self.up.push(peer);
-        take(&mut self.expected, peer)
+        self.up.insert(peer);
+        self.expected.remove(&peer).unwrap_or_default()
     }
 
     /// The peer agreed to be a neighbor; the errands that this ends.
     pub(super) fn befriended(&mut self, peer: NodeId) -> Vec<Errand> {
-        take(&mut self.befriending, peer)
+        self.befriending.remove(&peer).unwrap_or_default()
     }
 
     /// The link is gone, or never came up; the errands that fail by that.
     pub(super) fn went_down(&mut self, peer: NodeId) -> Vec<Errand> {
-        self.up.retain(|&other| other != peer);
-        self.own.retain(|&other| other != peer);
-        let mut failed = take(&mut self.expected, peer);
-        failed.extend(take(&mut self.befriending, peer));
+        self.up.remove(&peer);
+        self.own.remove(&peer);
+        let mut failed = self.expected.remove(&peer).unwrap_or_default();
+        failed.extend(self.befriending.remove(&peer).unwrap_or_default());
         failed
     }
-}
-
-fn take(errands: &mut Vec<(NodeId, Errand)>, peer: NodeId) -> Vec<Errand> {
-    errands.extract_if(.., |&mut (to, _)| to == peer).map(|(_, errand)| errand).collect()
 }

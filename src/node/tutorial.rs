@@ -147,7 +147,7 @@ impl Node {
             self.aside.tutorial.failures = 0;
         }
         // Who is all alone never rests as long as it knows of anybody.
-        let is_lost = self.neighbors.len() == 0 && self.aside.book.iter().next().is_some();
+        let is_lost = self.neighbors.len() == 0 && !self.aside.book.as_slice().is_empty();
         if self.aside.tutorial.failures >= MOST_FAILURES && !is_lost {
             return;
         }
@@ -174,15 +174,15 @@ impl Node {
         if let Some(&contact) = contacts.get(*failures as usize) {
             return Some(contact);
         }
-        let neighbors = self.neighbors.to_vec();
-        self.aside.book.choose(net, |_| true).or_else(|| neighbors.choose(net.rng()).copied())
+        let known = self.aside.book.as_slice().choose(net.rng()).copied();
+        known.or_else(|| self.neighbors.to_vec().choose(net.rng()).copied())
     }
 
     pub(super) fn on_ask_node(&mut self, net: &mut impl Transport<Node>, from: NodeId) {
         let node = match self.aside.state {
             // Those that it names to each other as heirs will still be there.
             State::Leaving | State::Stopped => self.neighbors.to_vec().choose(net.rng()).copied(),
-            _ => self.aside.book.choose(net, |node| node != from),
+            _ => self.aside.book.without(from).choose(net.rng()).copied(),
         };
         self.aside.book.add(net, from);
         net.send(from, Control::Node(node).into());
@@ -208,11 +208,15 @@ impl Node {
 
     /// Names three to five of this node and its neighbors.
     pub(super) fn on_ask_part(&mut self, net: &mut impl Transport<Node>, from: NodeId) {
+        let neighbors = self.neighbors.iter().filter(|&node| node != from);
         let all: Vec<NodeId> = match self.aside.state {
-            State::Member => self.neighbors.iter().chain([net.me()]).filter(|&node| node != from).collect(),
-            State::Leaving | State::Stopped => self.neighbors.iter().filter(|&node| node != from).collect(),
+            State::Member => neighbors.chain([net.me()]).collect(),
+            State::Leaving | State::Stopped => neighbors.collect(),
             // It has few neighbors or none; but it knows through whom it joins.
-            State::Joining => self.aside.book.iter().chain([net.me()]).filter(|&node| node != from).collect(),
+            State::Joining => {
+                let known = self.aside.book.as_slice().iter().copied();
+                known.chain([net.me()]).filter(|&node| node != from).collect()
+            }
         };
         let size = net.rng().random_range(PART) as usize;
         let part = all.sample(net.rng(), size).copied().collect();
