@@ -418,7 +418,7 @@ impl Node {
     /// Names its heirs to each other, and waits for them.
     fn depart(&mut self, net: &mut impl Transport<Node>, round: u32) {
         let mut heirs = self.neighbors.to_vec();
-        heirs.sort_by_key(|&heir| net.identity(heir));
+        heirs.sort_by_cached_key(|&heir| net.identity(heir));
         if heirs.is_empty() {
             return self.stop(net);
         }
