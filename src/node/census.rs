@@ -9,7 +9,7 @@ use super::{Control, Node, Wave};
 use crate::id::NodeId;
 use crate::protocol::{Census, Notice};
 use crate::transport::Transport;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// How many waves a node remembers. Of more, one that has ended is forgotten, or else the oldest, which then counts
 /// too few.
@@ -30,8 +30,8 @@ struct Passing {
     wave: Wave,
     /// None at the initiator.
     parent: Option<NodeId>,
-    /// Peers that have not answered yet.
-    waiting: Vec<NodeId>,
+    /// Peers that have not answered yet. Looked up only.
+    waiting: FxHashSet<NodeId>,
     sum: Census,
     ended: bool,
 }
@@ -46,8 +46,9 @@ impl Node {
 
     /// Begins a wave, or passes it on to all but the one from whom it came.
     fn pass_on(&mut self, net: &mut impl Transport<Node>, wave: Wave, parent: Option<NodeId>) {
-        let waiting: Vec<NodeId> = self.neighbors.iter().filter(|&peer| Some(peer) != parent).collect();
-        for &peer in &waiting {
+        let mut waiting = FxHashSet::default();
+        for peer in self.neighbors.iter().filter(|&peer| Some(peer) != parent) {
+            waiting.insert(peer);
             net.send(peer, Control::Explore(wave).into());
         }
         let neighbors = self.neighbors.len() as u32;
@@ -63,8 +64,9 @@ impl Node {
             let ended = waves.seen.iter().position(|passing| passing.ended);
             waves.seen.remove(ended.unwrap_or(0));
         }
-        waves.seen.push(Passing { wave, parent, waiting, sum, ended: false });
-        self.end_waves(net);
+        let mut passing = Passing { wave, parent, waiting, sum, ended: false };
+        passing.end(net);
+        waves.seen.push(passing);
     }
 
     pub(super) fn on_explore(&mut self, net: &mut impl Transport<Node>, from: NodeId, wave: Wave) {
@@ -72,12 +74,9 @@ impl Node {
         if waves.latest.get(&wave.initiator).is_none_or(|&latest| latest < wave.number) {
             return self.pass_on(net, wave, Some(from));
         }
-        match waves.seen.iter_mut().find(|passing| passing.wave == wave && passing.waiting.contains(&from)) {
+        match waves.answered(wave, from) {
             // Both explored to each other: an answer for both.
-            Some(passing) => {
-                passing.waiting.retain(|&peer| peer != from);
-                self.end_waves(net);
-            }
+            Some(passing) => passing.end(net),
             // A neighbor since the wave passed here; it waits for an answer all the same.
             None => net.send(from, Control::Echo(wave, Census::default()).into()),
         }
@@ -90,33 +89,40 @@ impl Node {
         wave: Wave,
         census: Census,
     ) {
-        if let Some(passing) = self.aside.waves.seen.iter_mut().find(|passing| passing.wave == wave)
-            && passing.waiting.contains(&from)
-        {
-            passing.waiting.retain(|&peer| peer != from);
+        if let Some(passing) = self.aside.waves.answered(wave, from) {
             passing.sum = sum(passing.sum, census);
-            self.end_waves(net);
+            passing.end(net);
         }
     }
 
     /// A peer is gone: it answers no more, and waits for no answer.
     pub(super) fn wave_lost(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
         for passing in &mut self.aside.waves.seen {
-            passing.waiting.retain(|&other| other != peer);
+            passing.waiting.remove(&peer);
             passing.ended |= passing.parent == Some(peer);
+            passing.end(net);
         }
-        self.end_waves(net);
     }
+}
 
-    /// Echoes the waves that wait for nobody any more.
-    fn end_waves(&mut self, net: &mut impl Transport<Node>) {
-        let open = self.aside.waves.seen.iter_mut().filter(|passing| !passing.ended);
-        for passing in open.filter(|passing| passing.waiting.is_empty()) {
-            passing.ended = true;
-            match passing.parent {
-                Some(parent) => net.send(parent, Control::Echo(passing.wave, passing.sum).into()),
-                None => net.notify(Notice::Counted(passing.sum)),
-            }
+impl Waves {
+    /// A peer that a wave waited for has answered it.
+    fn answered(&mut self, wave: Wave, peer: NodeId) -> Option<&mut Passing> {
+        let passing = self.seen.iter_mut().find(|passing| passing.wave == wave)?;
+        passing.waiting.remove(&peer).then_some(passing)
+    }
+}
+
+impl Passing {
+    /// Echoes the wave, once it waits for nobody any more.
+    fn end(&mut self, net: &mut impl Transport<Node>) {
+        if self.ended || !self.waiting.is_empty() {
+            return;
+        }
+        self.ended = true;
+        match self.parent {
+            Some(parent) => net.send(parent, Control::Echo(self.wave, self.sum).into()),
+            None => net.notify(Notice::Counted(self.sum)),
         }
     }
 }
