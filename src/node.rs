@@ -10,6 +10,7 @@
 
 mod book;
 mod census;
+mod cost;
 mod direct;
 mod flood;
 mod frontier;
@@ -20,7 +21,7 @@ mod tutorial;
 
 use crate::id::NodeId;
 use crate::message::{Message, Payload};
-use crate::protocol::{Census, Command, Notice, Protocol, State, View, Wire};
+use crate::protocol::{Census, Command, Cost, Notice, Protocol, Size, State, View, Wire};
 use crate::time::LocalTime;
 use crate::transport::Transport;
 use book::Book;
@@ -342,9 +343,8 @@ impl Protocol for Node {
         config.overlay != OverlayKind::Static
     }
 
-    /// A flood crosses every link twice but for the links by which a node first heard: 2E - (n - 1).
-    fn messages_per_broadcast(_config: &NodeConfig, nodes: u64, links: u64) -> Option<u64> {
-        Some((2 * links).saturating_sub(nodes.saturating_sub(1)))
+    fn cost(config: &NodeConfig, command: &Command, size: Size) -> Option<Cost> {
+        Some(cost::of(config, command, size))
     }
 }
 

@@ -58,9 +58,9 @@ pub trait Protocol: Sized + Send + 'static {
         true
     }
 
-    /// How many messages one broadcast costs in a calm network of `nodes` nodes and `links` links, if the protocol
-    /// can tell beforehand. Only used to predict the cost of a run.
-    fn messages_per_broadcast(_config: &Self::Config, _nodes: u64, _links: u64) -> Option<u64> {
+    /// What a command to one node costs in a calm network of this size, if the protocol can tell beforehand; for
+    /// `Send`, in a network in which the two have no link. Only used to predict the cost of a run.
+    fn cost(_config: &Self::Config, _command: &Command, _size: Size) -> Option<Cost> {
         None
     }
 }
@@ -115,6 +115,31 @@ pub enum Command {
     Leave,
     /// Stop at once, as everybody else does.
     Shutdown,
+}
+
+/// How large a network is, or will be on average.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Size {
+    /// Nodes that are up.
+    pub nodes: f64,
+    /// Links that are up.
+    pub links: f64,
+}
+
+/// What a command costs the whole network, on average.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Cost {
+    /// Events: messages, timers, and three for a link's life (the wish, the consent, the end).
+    pub events: f64,
+    /// How many links there are more afterwards; negative if there are fewer.
+    pub links: f64,
+}
+
+impl Cost {
+    /// So many events, which leave the links as they are.
+    pub fn events(events: f64) -> Cost {
+        Cost { events, links: 0.0 }
+    }
 }
 
 /// What a node reports to the application and to observers.

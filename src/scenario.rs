@@ -1,10 +1,11 @@
-//! Scenarios: an experiment as a file. Two stages: [`ScenarioFile`] is what people write, [`Scenario`] is what was
-//! checked, with its data files read and its graph built; nothing about it can be wrong any more.
+//! Scenarios: an experiment as a file. Three stages: [`ScenarioFile`] is what people write; [`Outline`] is what was
+//! checked, with its data files read, and nothing about it can be wrong any more; [`Scenario`] has its graph as well.
 
 mod check;
 mod complaint;
 mod data;
 mod file;
+mod outline;
 mod playback;
 mod reference;
 mod schema;
@@ -12,6 +13,7 @@ mod source;
 
 pub use data::DataFolders;
 pub use file::*;
+pub use outline::Outline;
 pub use playback::{Closing, IdleStep, Playback, Progress};
 pub use reference::reference;
 pub use schema::schema;
@@ -224,24 +226,11 @@ impl<C: DeserializeOwned + Default> Scenario<C> {
     /// # Errors
     /// If anything is wrong; all problems that can be found at once are told at once.
     pub fn parse(source: &Source, data: &DataFolders) -> Result<Scenario<C>, ScenarioError> {
-        let wrong = |problems| ScenarioError::Wrong(Problems { source: source.clone(), problems });
-        let file = complaint::parse(source).map_err(|problem| wrong(vec![problem]))?;
-        check::check(file, source, data).map_err(wrong)
+        Outline::parse(source, data).map(Outline::build)
     }
 }
 
 impl<C: Clone> Scenario<C> {
-    /// Whether nodes that run `P` can do what it asks of them.
-    ///
-    /// # Errors
-    /// [`ScenarioError::CannotJoin`].
-    pub fn check_for<P: Protocol<Config = C>>(&self) -> Result<(), ScenarioError> {
-        if self.joins() > 0 && !P::can_join(&self.file.node) {
-            return Err(ScenarioError::CannotJoin);
-        }
-        Ok(())
-    }
-
     /// What the simulator needs of it.
     pub fn sim_config<P: Protocol<Config = C>>(&self) -> SimConfig<P> {
         SimConfig { graph: self.graph.clone(), links: self.links.clone(), node: self.file.node.clone() }
@@ -249,12 +238,6 @@ impl<C: Clone> Scenario<C> {
 }
 
 impl<C> Scenario<C> {
-    /// How many nodes join.
-    pub fn joins(&self) -> u64 {
-        let joins = self.timeline.iter().filter(|step| matches!(step.action, Action::Join { .. }));
-        joins.map(|step| u64::from(step.count)).sum()
-    }
-
     /// The nodes whose messages are to be drawn.
     pub fn followed(&self) -> impl Iterator<Item = NodeId> {
         self.timeline.iter().filter_map(|step| match step.action {

@@ -1,6 +1,6 @@
 //! What can be asked for on the command line.
 
-use crate::scenario::{DataFolders, Scenario, ScenarioError, Source};
+use crate::scenario::{DataFolders, Outline, Scenario, ScenarioError, Source};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use rand::TryRng;
@@ -145,7 +145,7 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
 
 impl ScenarioArguments {
     /// Reads, changes and checks the scenario.
-    pub(super) fn load<C: DeserializeOwned + Default>(&self) -> Result<Scenario<C>, ScenarioError> {
+    pub(super) fn load<C: DeserializeOwned + Default>(&self) -> Result<Outline<C>, ScenarioError> {
         self.changes.load(&self.file)
     }
 
@@ -183,7 +183,7 @@ impl Changes {
     pub(super) fn load<C: DeserializeOwned + Default>(
         &self,
         file: &Path,
-    ) -> Result<Scenario<C>, ScenarioError> {
+    ) -> Result<Outline<C>, ScenarioError> {
         let mut source = Source::read(file)?;
         for (path, value) in &self.set {
             let set = source.set(path, value);
@@ -194,11 +194,11 @@ impl Changes {
             // What has no place for a seed is no scenario; parsing it tells why.
             let _ = source.set("seed", &seed.number().to_string());
         }
-        let mut scenario: Scenario<C> = Scenario::parse(&source, &self.data_folders(file))?;
-        if scenario.file.title.is_empty() {
-            scenario.file.title = name_of(file);
+        let mut outline: Outline<C> = Outline::parse(&source, &self.data_folders(file))?;
+        if outline.file.title.is_empty() {
+            outline.file.title = name_of(file);
         }
-        Ok(scenario)
+        Ok(outline)
     }
 
     /// Beside the scenario, then where the command line says, then where the environment says.

@@ -4,8 +4,8 @@ use super::arguments::CheckArguments;
 use super::{Failure, complain, files, print};
 use crate::protocol::Protocol;
 use crate::report::Prediction;
-use crate::scenario::{Scenario, ScenarioError};
-use crate::units::{counted, grouped, human_bytes};
+use crate::scenario::{Outline, ScenarioError};
+use crate::units::{grouped, human_bytes, human_duration};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -27,28 +27,31 @@ where
     P: Protocol,
     P::Config: Serialize + DeserializeOwned + Default,
 {
-    let scenario: Scenario<P::Config> = load::<P>(arguments, file)?;
-    print(&files::json(&scenario.file))?;
-    let prediction = Prediction::of::<P>(&scenario);
-    let events = prediction
-        .messages
-        .map_or("an unknown number of".into(), |events| format!("about {}", grouped(events)));
+    let outline: Outline<P::Config> = load::<P>(arguments, file)?;
+    print(&files::json(&outline.file))?;
+    let prediction = Prediction::of::<P>(&outline);
+    let events = match prediction.events {
+        Some(events) => format!("about {} events", grouped(events)),
+        None => "an unknown number of events".into(),
+    };
+    let time = prediction.time.map_or(String::new(), |time| format!("{}, ", human_duration(time)));
     complain::say(&format!(
-        "the scenario is right: {}; a run takes {events} events and about {} of memory",
-        size(&scenario, &prediction),
+        "the scenario is right: {}; a run takes {events}, {time}{} of memory",
+        size(&outline, &prediction),
         human_bytes(prediction.memory as f64),
     ));
+    prediction.quadratic.iter().for_each(|sentence| complain::say(sentence));
     Ok(0)
 }
 
-fn load<P>(arguments: &CheckArguments, file: &Path) -> Result<Scenario<P::Config>, ScenarioError>
+fn load<P>(arguments: &CheckArguments, file: &Path) -> Result<Outline<P::Config>, ScenarioError>
 where
     P: Protocol,
     P::Config: DeserializeOwned + Default,
 {
-    let scenario = arguments.changes.load(file)?;
-    scenario.check_for::<P>()?;
-    Ok(scenario)
+    let outline = arguments.changes.load(file)?;
+    outline.check_for::<P>()?;
+    Ok(outline)
 }
 
 /// A line for each file, whatever is wrong with those before it.
@@ -60,8 +63,8 @@ where
     let mut worst = 0;
     for file in scenario_files(&arguments.paths)? {
         match load::<P>(arguments, &file) {
-            Ok(scenario) => {
-                let size = size(&scenario, &Prediction::of::<P>(&scenario));
+            Ok(outline) => {
+                let size = size(&outline, &Prediction::of::<P>(&outline));
                 print(&format!("{}: ok: {size}", file.display()))?;
             }
             Err(error) => worst = Failure::from(error).report(),
@@ -70,11 +73,11 @@ where
     Ok(worst)
 }
 
-fn size<C>(scenario: &Scenario<C>, prediction: &Prediction) -> String {
+fn size<C>(outline: &Outline<C>, prediction: &Prediction) -> String {
     format!(
         "{} nodes, {} links, {} broadcasts",
-        grouped(scenario.graph.nodes() as u64 + scenario.joins()),
-        counted(scenario.graph.edge_count()),
+        grouped(outline.nodes_at_start() + outline.joins()),
+        grouped(outline.links_at_start()),
         grouped(prediction.broadcasts),
     )
 }

@@ -5,7 +5,7 @@ use super::files::Moment;
 use super::{Failure, print};
 use crate::draw::Layout;
 use crate::protocol::Protocol;
-use crate::scenario::{Scenario, ScenarioError};
+use crate::scenario::{Outline, ScenarioError};
 use serde::de::DeserializeOwned;
 
 pub(super) fn draw<P>(arguments: &DrawArguments) -> Result<u8, Failure>
@@ -13,10 +13,11 @@ where
     P: Protocol,
     P::Config: DeserializeOwned + Default,
 {
-    let scenario: Scenario<P::Config> = arguments.scenario.load()?;
-    if scenario.graph.nodes() == 0 {
+    let outline: Outline<P::Config> = arguments.scenario.load()?;
+    if outline.nodes_at_start() == 0 {
         return Err(ScenarioError::NobodyToDraw.into());
     }
+    let scenario = outline.build();
     let moment = Moment::first(&scenario);
     let layout = Layout::force_directed(&scenario.graph, scenario.file.seed);
     let picture = moment.picture(&scenario, &[], None);

@@ -11,7 +11,7 @@ use crate::network::Network;
 use crate::observe::{Conversation, Metrics, Observation, Observer, Trace};
 use crate::protocol::Protocol;
 use crate::report::{Results, Summary};
-use crate::scenario::{Closing, Playback, Progress, Scenario};
+use crate::scenario::{Closing, Outline, Playback, Progress, Scenario};
 use crate::sim::Sim;
 use crate::time::Time;
 use crate::units::grouped;
@@ -62,8 +62,9 @@ where
     P: Protocol,
     P::Config: Serialize + DeserializeOwned + Default,
 {
-    let scenario: Scenario<P::Config> = arguments.scenario.load()?;
-    scenario.check_for::<P>()?;
+    let outline: Outline<P::Config> = arguments.scenario.load()?;
+    outline.check_for::<P>()?;
+    let scenario = outline.build();
     let name = arguments.scenario.name();
     let seed = scenario.file.seed;
     if arguments.check_determinism {

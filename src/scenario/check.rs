@@ -1,8 +1,8 @@
-//! From the file to the checked scenario: what no single value shows, such as a step after the end.
+//! From the file to the outline of a scenario: what no single value shows, such as a step after the end.
 
 mod timeline;
 
-use super::Scenario;
+use super::Outline;
 use super::complaint::did_you_mean;
 use super::data::DataFolders;
 use super::file::*;
@@ -19,23 +19,22 @@ pub(super) fn check<C>(
     file: ScenarioFile<C>,
     source: &Source,
     data: &DataFolders,
-) -> Result<Scenario<C>, Vec<Problem>> {
+) -> Result<Outline<C>, Vec<Problem>> {
     let mut checker = Checker { source, data, problems: Vec::new() };
-    let graph = match &file.topology {
-        Some(topology) => checker.graph(topology, file.seed),
-        None => Some(Graph::from_edges(0, &[])),
+    let (nodes, measured) = match &file.topology {
+        Some(topology) => checker.topology(topology),
+        None => (Some(0), None),
     };
     // Those that join are numbered on.
     let joins = timeline::joins(&file.timeline);
-    let population =
-        graph.as_ref().map(|graph| Population { nodes: graph.nodes() as u64 + joins, names: &file.names });
+    let population = nodes.map(|nodes| Population { nodes: nodes + joins, names: &file.names });
     checker.population(population.as_ref(), joins);
     let links = checker.links(&file.links);
     let timeline = checker.timeline(&file, population.as_ref());
     checker.expectations(&file.expect, population.as_ref());
-    match (graph, links) {
-        (Some(graph), Some(links)) if checker.problems.is_empty() => {
-            Ok(Scenario { graph, links, timeline, end: Time::ZERO + file.end, file })
+    match links {
+        Some(links) if checker.problems.is_empty() => {
+            Ok(Outline { measured, links, timeline, end: Time::ZERO + file.end, file })
         }
         _ => {
             checker.problems.sort_by_key(|problem| problem.span.start);
@@ -68,17 +67,19 @@ impl Checker<'_> {
         });
     }
 
-    fn graph(&mut self, topology: &Topology, seed: u64) -> Option<Graph> {
+    /// How many nodes a topology has, if nothing is wrong with it, and the graph, if that is read from a file.
+    fn topology(&mut self, topology: &Topology) -> (Option<u64>, Option<Graph>) {
         let kind = topology.name();
         if let Topology::EdgeList { file, source } = topology {
             let path = format!("topology.{kind}.file");
-            return self.data_file(&path, file, source, parse_edge_list);
+            let graph = self.data_file(&path, file, source, parse_edge_list);
+            return (graph.as_ref().map(|graph| graph.nodes() as u64), graph);
         }
-        match topology.build(seed) {
-            Ok(graph) => Some(graph),
+        match topology.check() {
+            Ok(()) => (topology.nodes(), None),
             Err(error) => {
                 self.complain(&format!("topology.{kind}.{}", error.field), error.problem, error.remedy);
-                None
+                (None, None)
             }
         }
     }
