@@ -1,8 +1,8 @@
 //! The command line: the only place that knows everything, and the only one that looks at a clock or a terminal.
 //!
 //! Results go to standard output; progress and complaints go to standard error. Exit codes: 0 pass, 1 fail,
-//! 2 unknown, 3 vacuous, 64 wrong usage, 65 wrong scenario or data, 70 internal error, 74 output that cannot be
-//! written, 130 interrupted.
+//! 2 unknown, 3 vacuous, 64 wrong usage, 65 wrong scenario or data (or one too large for this machine), 70 internal
+//! error, 74 output that cannot be written, 130 interrupted.
 
 mod arguments;
 mod check;
@@ -11,6 +11,7 @@ mod complain;
 mod draw;
 mod files;
 mod lockstep;
+mod memory;
 mod progress;
 mod run;
 mod schema;
@@ -18,6 +19,7 @@ mod shipped;
 
 use crate::protocol::Protocol;
 use crate::scenario::ScenarioError;
+use crate::units::human_bytes;
 use arguments::{Arguments, SubCommand};
 use clap::Parser;
 use schemars::JsonSchema;
@@ -58,6 +60,13 @@ enum Failure {
     /// The scenario, or a file that it names, is wrong.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// It would not fit into memory.
+    #[error(
+        "this takes about {} of memory, and this machine has {} to give; take fewer nodes, links or broadcasts, or go on all the same with --force",
+        human_bytes(*needed as f64),
+        human_bytes(*available as f64)
+    )]
+    TooLarge { needed: u64, available: u64 },
     /// Output cannot be written.
     #[error("cannot write {what}: {error}")]
     Output { what: String, error: io::Error },
@@ -80,6 +89,10 @@ impl Failure {
         match self {
             Failure::Scenario(ref error) => {
                 complain::complain(error);
+                65
+            }
+            Failure::TooLarge { .. } => {
+                complain::say(&self.to_string());
                 65
             }
             // A reader that has seen enough is no error of ours.

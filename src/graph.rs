@@ -118,6 +118,9 @@ impl Graph {
             number[node.index()] = kept;
             kept += 1;
         }
+        if kept as usize == self.nodes() {
+            return self.clone();
+        }
         let both = |&(a, b): &(u32, u32)| a != u32::MAX && b != u32::MAX;
         let renumbered = self.edges().map(|(a, b)| (number[a.index()], number[b.index()]));
         Graph::from_edges(kept as usize, &renumbered.filter(both).collect::<Vec<_>>())

@@ -6,6 +6,6 @@ mod results;
 mod summary;
 
 pub use export::Export;
-pub use predict::Prediction;
+pub use predict::{Prediction, memory_to_draw};
 pub use results::Results;
 pub use summary::{BroadcastSummary, MeanAndMost, Summary, TimeTo};

@@ -18,8 +18,8 @@ pub(super) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 fail, 2 unknown (too short to tell), 3 vacuous (nothing was tested),
-64 wrong usage, 65 wrong scenario or data, 70 internal error, 74 output that cannot be written,
-130 interrupted";
+64 wrong usage, 65 wrong scenario or data, or more than fits into memory, 70 internal error,
+74 output that cannot be written, 130 interrupted";
 
 #[derive(Subcommand)]
 pub(super) enum SubCommand {
@@ -53,6 +53,9 @@ pub(super) struct ScenarioArguments {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) changes: Changes,
+    /// Go on even if the memory of this machine will probably not do
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Args)]
@@ -165,7 +168,8 @@ impl ScenarioArguments {
         let data = data.iter().map(|folder| format!(" --data {}", quoted(&folder.to_string_lossy())));
         let set = set.iter().map(|(path, value)| format!(" --set {}", quoted(&format!("{path}={value}"))));
         let changes: String = data.chain(set).collect();
-        format!("{folders}{} run {}{changes} --seed {seed}", quoted(&program), quoted(&file))
+        let force = if self.force { " --force" } else { "" };
+        format!("{folders}{} run {}{changes} --seed {seed}{force}", quoted(&program), quoted(&file))
     }
 
     /// The scenario's name, after its file.

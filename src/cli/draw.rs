@@ -2,9 +2,10 @@
 
 use super::arguments::{DrawArguments, PictureFile};
 use super::files::Moment;
-use super::{Failure, print};
+use super::{Failure, memory, print};
 use crate::draw::Layout;
 use crate::protocol::Protocol;
+use crate::report::memory_to_draw;
 use crate::scenario::{Outline, ScenarioError};
 use serde::de::DeserializeOwned;
 
@@ -16,6 +17,9 @@ where
     let outline: Outline<P::Config> = arguments.scenario.load()?;
     if outline.nodes_at_start() == 0 {
         return Err(ScenarioError::NobodyToDraw.into());
+    }
+    if !arguments.scenario.force {
+        memory::ensure_room(memory_to_draw(&outline))?;
     }
     let scenario = outline.build();
     let moment = Moment::first(&scenario);

@@ -9,8 +9,11 @@ use crate::observe::{Metrics, Utterance};
 use crate::report::Summary;
 use crate::report::{Export, Results};
 use crate::scenario::{Closing, Scenario};
+use crate::units::counted;
 use crate::world::World;
 use serde::Serialize;
+#[cfg(feature = "draw")]
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufWriter};
 
@@ -19,15 +22,28 @@ pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("our values have string keys and no failing parts")
 }
 
+/// The most nodes that a status lists one by one, with nearly a kilobyte each.
+const MOST_LISTED: usize = 100_000;
+
 /// The status of a network and of each of its nodes.
 #[derive(Serialize)]
 pub(super) struct Status {
     network: NetworkStatus,
-    nodes: Vec<NodeStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nodes: Option<Vec<NodeStatus>>,
+    /// Why there are no nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<String>,
 }
 
 pub(super) fn status<W: World>(network: &Network<W>) -> Status {
-    Status { network: network.status(), nodes: network.up().map(|node| network.node_status(node)).collect() }
+    let whole = network.status();
+    if whole.nodes > MOST_LISTED {
+        let left_out = format!("the nodes: above {} they are not listed", counted(MOST_LISTED));
+        return Status { network: whole, nodes: None, left_out: Some(left_out) };
+    }
+    let nodes = network.up().map(|node| network.node_status(node)).collect();
+    Status { network: whole, nodes: Some(nodes), left_out: None }
 }
 
 /// A network at a moment of a run, to be drawn and exported.
@@ -99,14 +115,24 @@ impl Moment {
     }
 }
 
+/// Which exports are left out, and why, if any are.
+pub(super) fn left_out(moments: &[Moment]) -> Option<String> {
+    let large = |moment: &&Moment| !Export::is_useful(&moment.network.graph);
+    let names: Vec<String> =
+        moments.iter().filter(large).map(|moment| format!("{0}.dot, {0}.graphml", moment.name)).collect();
+    let (nodes, links) = (counted(Export::MOST_NODES), counted(Export::MOST_LINKS));
+    let why = format!("more than {nodes} nodes or {links} links");
+    (!names.is_empty()).then(|| format!("{}: {why}", names.join(", ")))
+}
+
 /// Writes the network at these moments. Every node stands at the same place in all pictures.
 pub(super) fn moments<C>(results: &Results, scenario: &Scenario<C>, moments: &[Moment]) -> io::Result<()> {
-    for moment in moments {
+    for moment in moments.iter().filter(|moment| Export::is_useful(&moment.network.graph)) {
         moment.export(results, scenario)?;
     }
     #[cfg(feature = "draw")]
     {
-        let union = Graph::union(moments.iter().map(|moment| &moment.network.graph));
+        let union = union(moments);
         let layout = Layout::force_directed(&union, scenario.file.seed);
         let mut since = None;
         for (number, moment) in moments.iter().enumerate() {
@@ -121,6 +147,15 @@ pub(super) fn moments<C>(results: &Results, scenario: &Scenario<C>, moments: &[M
         }
     }
     Ok(())
+}
+
+/// Every link of these moments; a single graph as it is, for it may be large.
+#[cfg(feature = "draw")]
+fn union(moments: &[Moment]) -> Cow<'_, Graph> {
+    match moments {
+        [moment] => Cow::Borrowed(&moment.network.graph),
+        _ => Cow::Owned(Graph::union(moments.iter().map(|moment| &moment.network.graph))),
+    }
 }
 
 /// Writes the charts of a run that has broadcasts.

@@ -3,6 +3,7 @@
 use super::arguments::RunArguments;
 use super::files::{self, Moment};
 use super::lockstep::lockstep;
+use super::memory;
 use super::progress::{Clock, interrupted};
 use super::{Failure, print};
 use crate::id::NodeId;
@@ -10,7 +11,7 @@ use crate::judge::{Aftermath, Course};
 use crate::network::Network;
 use crate::observe::{Conversation, Metrics, Observation, Observer, Trace};
 use crate::protocol::Protocol;
-use crate::report::{Results, Summary};
+use crate::report::{Prediction, Results, Summary};
 use crate::scenario::{Closing, Outline, Playback, Progress, Scenario};
 use crate::sim::Sim;
 use crate::time::Time;
@@ -55,6 +56,8 @@ struct Output<'a> {
     summary: &'a Summary,
     speed: Speed,
     results: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<String>,
 }
 
 pub(super) fn run<P>(arguments: &RunArguments) -> Result<u8, Failure>
@@ -64,6 +67,12 @@ where
 {
     let outline: Outline<P::Config> = arguments.scenario.load()?;
     outline.check_for::<P>()?;
+    let prediction = Prediction::of::<P>(&outline);
+    // The two runs that are compared are there at once.
+    let runs = if arguments.check_determinism { 2 } else { 1 };
+    if !arguments.scenario.force {
+        memory::ensure_room(runs * prediction.memory)?;
+    }
     let scenario = outline.build();
     let name = arguments.scenario.name();
     let seed = scenario.file.seed;
@@ -95,6 +104,7 @@ where
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
     moments.push(Moment::last(&scenario, closing, metrics));
     files::moments(&results, &scenario, &moments).map_err(unwritten())?;
+    let left_out = files::left_out(&moments);
     #[cfg(feature = "draw")]
     files::charts(&results, &summary, metrics).map_err(unwritten())?;
     if let Some(trace) = network.into_observer().trace {
@@ -107,13 +117,14 @@ where
     let speed = Speed { seconds, events_per_second: summary.events as f64 / seconds.max(1e-9) };
     if arguments.json {
         let results = place.display().to_string();
-        print(&files::json(&Output { summary: &summary, speed, results }))?;
+        print(&files::json(&Output { summary: &summary, speed, results, left_out }))?;
     } else if !arguments.quiet {
         let rate = grouped(speed.events_per_second as u64);
         let results = place.display();
         let repeat = &summary.repeat;
+        let left_out = left_out.map_or(String::new(), |what| format!("\n  left out     {what}"));
         print(&format!(
-            "{summary}\n  speed        {seconds:.3} s, {rate} events a second\n  results      {results}/\n\nrepeat: {repeat}"
+            "{summary}\n  speed        {seconds:.3} s, {rate} events a second\n  results      {results}/{left_out}\n\nrepeat: {repeat}"
         ))?;
     }
     Ok(if course.complete { summary.verdict().exit_code() } else { 130 })

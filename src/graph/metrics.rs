@@ -171,12 +171,12 @@ impl Diameter {
 }
 
 impl fmt::Display for Diameter {
-    /// `9` if it is exact, else `9 to 14`.
+    /// `9` if it is exact, else `between 9 and 14`.
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         if self.is_exact() {
             write!(f, "{}", self.lower)
         } else {
-            write!(f, "{} to {}", self.lower, self.upper)
+            write!(f, "between {} and {}", self.lower, self.upper)
         }
     }
 }
@@ -530,7 +530,7 @@ mod tests {
         // Two searches find the two ends of the longest path of a tree; what is left open is how sure we are.
         let Diameter { lower, upper } = tree(EXACT_UP_TO as u32 + 1).diameter();
         assert!(0 < lower && lower <= upper && upper <= 2 * lower);
-        assert_eq!(Diameter { lower: 9, upper: 14 }.to_string(), "9 to 14");
+        assert_eq!(Diameter { lower: 9, upper: 14 }.to_string(), "between 9 and 14");
         assert_eq!(Diameter::exact(9).to_string(), "9");
     }
 }

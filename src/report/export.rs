@@ -18,6 +18,16 @@ pub struct Export<'a> {
 }
 
 impl Export<'_> {
+    /// No program opens a drawing of more nodes in any useful time …
+    pub const MOST_NODES: usize = 100_000;
+    /// … or of more links.
+    pub const MOST_LINKS: usize = 1_000_000;
+
+    /// Whether other programs can be expected to open this graph. (A larger one is written all the same, if asked for.)
+    pub fn is_useful(graph: &Graph) -> bool {
+        graph.nodes() <= Export::MOST_NODES && graph.edge_count() <= Export::MOST_LINKS
+    }
+
     /// Writes DOT. Nodes have a `label` and, where they were reached, `hops`.
     ///
     /// # Errors

@@ -77,6 +77,17 @@ impl Prediction {
     }
 }
 
+/// Bytes that it takes to make and to draw the network with which a scenario starts.
+pub fn memory_to_draw<C>(outline: &Outline<C>) -> u64 {
+    let (nodes, links) = (outline.nodes_at_start() as f64, outline.links_at_start() as f64);
+    (PROCESS + nodes * GRAPH_NODE + links * GRAPH_LINK + drawn(nodes) * DRAWN_NODE) as u64
+}
+
+/// How many of so many nodes are shown one by one.
+fn drawn(nodes: f64) -> f64 {
+    if cfg!(feature = "draw") && nodes <= MOST_DRAWN { nodes } else { 0.0 }
+}
+
 /// A part of the times that a step happens, taken together at their first moment.
 struct Portion {
     at: Time,
@@ -207,7 +218,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             + self.deliveries * DELIVERY
             + self.texts
             + self.under_way * Sim::<P, ()>::BYTES_PER_EVENT as f64
-            + self.drawn() * DRAWN_NODE
+            + drawn(self.ever) * DRAWN_NODE
     }
 
     fn nanos(&self) -> f64 {
@@ -218,11 +229,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             + self.events * event
             + self.ever * NODE_NANOS
             + self.most_links * LINK_NANOS
-            + self.drawn() * DRAWN_NODE_NANOS
-    }
-
-    fn drawn(&self) -> f64 {
-        if cfg!(feature = "draw") && self.ever <= MOST_DRAWN { self.ever } else { 0.0 }
+            + drawn(self.ever) * DRAWN_NODE_NANOS
     }
 
     fn quadratic(&self) -> Vec<String> {
@@ -267,7 +274,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
 }
 
 /// What it means.
-const SQUARE: &str = "four times as many for twice the nodes";
+const SQUARE: &str = "at least four times as many for twice the nodes";
 
 fn broadcast() -> Command {
     Command::Broadcast { title: String::new(), message: String::new() }

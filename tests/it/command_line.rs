@@ -239,6 +239,41 @@ fn quiet_is_quiet_and_check_says_what_will_be() {
     assert_eq!(bench.run(&["run", "checked.json"]).code, 0, "what check prints is a scenario");
 }
 
+/// Refused before anything of that size is made: the test itself would not fit.
+#[test]
+fn what_would_not_fit_into_memory_is_refused_by_name_and_size() {
+    let bench = Bench::new();
+    let nodes = "topology={\"ring\": {\"nodes\": 10000000}}";
+    let broadcasts = "timeline.0.do.broadcast.count=1000000";
+    let answer = bench.run(&["run", "small.json", "--set", nodes, "--set", broadcasts]);
+    assert_eq!((answer.code, answer.stdout.as_str()), (65, ""), "{}", answer.stderr);
+    assert!(answer.stderr.contains("TB of memory") && answer.stderr.contains("--force"), "{}", answer.stderr);
+    assert!(!bench.path().join("output").exists());
+    let check = bench.run(&["check", "small.json", "--set", nodes, "--set", broadcasts]);
+    assert!(check.code == 0 && check.stderr.contains("TB of memory"), "{}", check.stderr);
+
+    let forced = bench.run(&["run", "small.json", "--force"]);
+    let last = forced.stdout.lines().last();
+    assert_eq!((forced.code, last), (0, Some("repeat: rumormill run small.json --seed 1 --force")));
+}
+
+#[test]
+fn what_no_program_opens_is_left_out_and_that_is_said() {
+    let bench = Bench::new();
+    let large = ["--set", "topology={\"star\": {\"nodes\": 100001}}"];
+    let status = r#"} }, { "at": "1s", "do": { "status": { "name": "after" } } } ]"#;
+    std::fs::write(bench.path().join("small.json"), SCENARIO.replace("} } ]", status)).unwrap();
+    let answer = bench.run(&["run", "small.json", large[0], large[1]]);
+    assert_eq!(answer.code, 0, "{}", answer.stderr);
+    let line = "left out     topology.dot, topology.graphml: more than 100,000 nodes or 1,000,000 links";
+    assert!(answer.stdout.contains(line), "{}", answer.stdout);
+    let folder = "output/small/seed-1";
+    assert!(!bench.path().join(folder).join("topology.dot").exists());
+    let status = json(&bench.read(&format!("{folder}/after.json")));
+    assert_eq!(status["network"]["nodes"], 100_001);
+    assert!(status["nodes"].is_null() && status["left_out"].as_str().unwrap().starts_with("the nodes"));
+}
+
 #[test]
 fn checking_many_files_tells_a_line_for_each_and_65_if_any_is_wrong() {
     let bench = Bench::new();

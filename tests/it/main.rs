@@ -4,6 +4,7 @@ mod contract;
 mod delivery;
 mod determinism;
 mod population;
+mod prediction;
 mod real_data;
 mod schema;
 mod support;
