@@ -142,7 +142,8 @@ pub fn human_bytes(bytes: f64) -> String {
         ..1e3 => return format!("{bytes:.0} B"),
         ..1e6 => (bytes / 1e3, "kB"),
         ..1e9 => (bytes / 1e6, "MB"),
-        _ => (bytes / 1e9, "GB"),
+        ..1e12 => (bytes / 1e9, "GB"),
+        _ => (bytes / 1e12, "TB"),
     };
     format!("{} {unit}", decimal(value))
 }
@@ -290,7 +291,9 @@ mod tests {
         ] {
             assert_eq!(human_duration(Duration::from_nanos(nanos)), text);
         }
-        for (bytes, text) in [(12.0, "12 B"), (1_500.0, "1.50 kB"), (64e6, "64.0 MB"), (2.1e9, "2.10 GB")] {
+        for (bytes, text) in
+            [(12.0, "12 B"), (1_500.0, "1.50 kB"), (64e6, "64.0 MB"), (2.1e9, "2.10 GB"), (3e12, "3.00 TB")]
+        {
             assert_eq!(human_bytes(bytes), text);
         }
     }

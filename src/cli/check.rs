@@ -5,6 +5,7 @@ use super::{Failure, complain, files, print};
 use crate::protocol::Protocol;
 use crate::report::Prediction;
 use crate::scenario::{Outline, ScenarioError};
+use crate::sim::Topology;
 use crate::units::{grouped, human_bytes, human_duration};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -74,9 +75,12 @@ where
 }
 
 fn size<C>(outline: &Outline<C>, prediction: &Prediction) -> String {
+    let by_chance =
+        matches!(outline.file.topology, Some(Topology::KOut { .. } | Topology::ErdosRenyi { .. }));
     format!(
-        "{} nodes, {} links, {} broadcasts",
+        "{} nodes, {}{} links, {} broadcasts",
         grouped(outline.nodes_at_start() + outline.joins()),
+        if by_chance { "about " } else { "" },
         grouped(outline.links_at_start()),
         grouped(prediction.broadcasts),
     )
