@@ -49,10 +49,10 @@ const MOST_DRAWN: f64 = 10_000.0;
 /// Nanoseconds for an event, from so many nodes on, or so many events under way: what does not fit into caches is slow.
 const EVENT_NANOS: [(f64, f64); 4] = [(0.0, 500.0), (3e4, 900.0), (2e5, 2_000.0), (2e6, 3_000.0)];
 /// Nanoseconds of everything else: for the process, a node, a link, and the place of a node in a picture.
-const PROCESS_NANOS: f64 = 1e8;
+const PROCESS_NANOS: f64 = 2e8;
 const NODE_NANOS: f64 = 6e3;
 const LINK_NANOS: f64 = 1e3;
-const DRAWN_NODE_NANOS: f64 = 3e5;
+const DRAWN_NODE_NANOS: f64 = 4e5;
 
 /// For so long the events of an act are under way, half of them at once.
 const UNDER_WAY: Duration = Duration::from_secs(1);
