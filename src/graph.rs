@@ -6,6 +6,8 @@ pub use metrics::{Components, Degrees, Diameter};
 
 use crate::id::NodeId;
 use petgraph::graph::UnGraph;
+use prefetch_index::prefetch_index;
+use std::borrow::Cow;
 
 /// A simple undirected graph over the nodes `0..n`, as adjacency lists in one array (compressed sparse rows).
 /// The neighbors of a node are sorted by index.
@@ -84,6 +86,7 @@ impl Graph {
     }
 
     /// The neighbors of a node, sorted by index.
+    #[inline]
     pub fn neighbors(&self, node: NodeId) -> &[NodeId] {
         &self.neighbors[self.offsets[node.index()] as usize..self.offsets[node.index() + 1] as usize]
     }
@@ -94,9 +97,37 @@ impl Graph {
     }
 
     /// Whether two nodes are linked; nodes that are not in the graph are not.
+    #[inline]
     pub fn has_edge(&self, a: NodeId, b: NodeId) -> bool {
         a.index() < self.nodes()
             && self.neighbors(a).binary_search_by_key(&b.0, |neighbor| neighbor.0).is_ok()
+    }
+
+    /// How many ends all edges have.
+    #[inline]
+    pub(crate) fn link_ends(&self) -> usize {
+        self.neighbors.len()
+    }
+
+    /// Asks the memory for what tells where the neighbors of a node stand.
+    #[inline]
+    pub(crate) fn prefetch_place(&self, node: NodeId) {
+        prefetch_index(&self.offsets, node.index());
+    }
+
+    /// Asks the memory for the neighbors of a node.
+    #[inline]
+    pub(crate) fn prefetch_neighbors(&self, node: NodeId) {
+        if let Some(&offset) = self.offsets.get(node.index()) {
+            prefetch_index(&self.neighbors, offset as usize);
+        }
+    }
+
+    /// The place of an end of an edge, that of `node`, among all the ends there are, if the two are linked.
+    pub(crate) fn link_end(&self, node: NodeId, peer: NodeId) -> Option<usize> {
+        let offset = *self.offsets.get(node.index()).filter(|_| node.index() < self.nodes())?;
+        let place = self.neighbors(node).binary_search_by_key(&peer.0, |neighbor| neighbor.0);
+        place.ok().map(|place| offset as usize + place)
     }
 
     /// Every node.
@@ -110,8 +141,8 @@ impl Graph {
             .flat_map(|a| self.neighbors(a).iter().filter(move |b| a.0 < b.0).map(move |&b| (a, b)))
     }
 
-    /// The graph among the nodes that are kept, numbered anew in the same order.
-    pub fn among(&self, keep: impl Fn(NodeId) -> bool) -> Graph {
+    /// The graph among the nodes that are kept, numbered anew in the same order; itself, if all are.
+    pub fn among(&self, keep: impl Fn(NodeId) -> bool) -> Cow<'_, Graph> {
         let mut number = vec![u32::MAX; self.nodes()];
         let mut kept = 0;
         for node in self.node_ids().filter(|&node| keep(node)) {
@@ -119,11 +150,11 @@ impl Graph {
             kept += 1;
         }
         if kept as usize == self.nodes() {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
         let both = |&(a, b): &(u32, u32)| a != u32::MAX && b != u32::MAX;
         let renumbered = self.edges().map(|(a, b)| (number[a.index()], number[b.index()]));
-        Graph::from_edges(kept as usize, &renumbered.filter(both).collect::<Vec<_>>())
+        Cow::Owned(Graph::from_edges(kept as usize, &renumbered.filter(both).collect::<Vec<_>>()))
     }
 
     /// The same graph as petgraph's, for its algorithms. Node and edge weights carry nothing.

@@ -4,6 +4,7 @@
 //! hop and not the text. The content stands once in the world's table of [`Broadcasts`].
 
 use crate::id::{Identity, NodeId};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -60,10 +61,19 @@ pub struct Broadcast {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Payload(u32);
 
+/// A handle to an [`Origin`]: all that one node publishes in one life is one series. What [`NodeId`] is to an identity:
+/// dense, cheap, local to a world.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Series(pub u32);
+
 /// Everything that was broadcast in one world, in order of publication.
 #[derive(Clone, Debug, Default)]
 pub struct Broadcasts {
     entries: Vec<Broadcast>,
+    /// Of each entry.
+    series: Vec<Series>,
+    /// The series of each origin; looked up only.
+    origins: FxHashMap<Origin, Series>,
 }
 
 impl Message {
@@ -122,8 +132,18 @@ impl Broadcasts {
     /// At 2^32 broadcasts; the scenario checker allows far fewer.
     pub fn insert(&mut self, broadcast: Broadcast) -> Payload {
         let payload = Payload(u32::try_from(self.entries.len()).expect("fewer than 2^32 broadcasts"));
+        let next = Series(self.origins.len() as u32);
+        self.series.push(*self.origins.entry(broadcast.origin).or_insert(next));
         self.entries.push(broadcast);
         payload
+    }
+
+    /// The series to which a broadcast belongs. Series are numbered from 0 in the order of their first broadcasts.
+    ///
+    /// # Panics
+    /// If the handle comes from another world.
+    pub fn series(&self, payload: Payload) -> Series {
+        self.series[payload.index()]
     }
 
     /// The broadcast behind a handle.
@@ -159,6 +179,16 @@ impl Payload {
     /// Its place in the order of publication, from 0.
     pub fn index(self) -> usize {
         self.0 as usize
+    }
+
+    /// The handle as a number.
+    pub(crate) fn to_word(self) -> u32 {
+        self.0
+    }
+
+    /// What [`to_word`](Payload::to_word) gave.
+    pub(crate) fn from_word(word: u32) -> Payload {
+        Payload(word)
     }
 }
 

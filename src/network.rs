@@ -18,10 +18,11 @@ use crate::id::{Identity, NodeId};
 use crate::message::{Broadcast, Payload};
 use crate::observe::{Metrics, Observer, Spread};
 use crate::protocol::{Command, Protocol, State, View};
-use crate::sim::{Digest, Sim, SimConfig};
+use crate::sim::{Digest, Event, Queue, Sim, SimConfig};
 use crate::time::Time;
 use crate::world::{Counters, World};
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The title that a broadcast has unless another is given.
@@ -106,9 +107,11 @@ impl<P: Protocol> Network<Sim<P, Metrics>> {
 impl<P: Protocol, O: Observer> Network<Sim<P, O>> {
     /// A simulated network with an observer of one's own.
     pub fn observed(config: SimConfig<P>, seed: u64, observer: O) -> Self {
-        Network { world: Sim::new(config, seed, observer), oldest: 0 }
+        Network::of(Sim::new(config, seed, observer))
     }
+}
 
+impl<P: Protocol, O: Observer, Q: Queue<Event>> Network<Sim<P, O, Q>> {
     /// Everything that happened so far, as one number.
     pub fn digest(&self) -> Digest {
         self.world.digest()
@@ -134,6 +137,11 @@ impl<P: Protocol, O: Observer> Network<Sim<P, O>> {
 }
 
 impl<W: World> Network<W> {
+    /// The population of a world.
+    pub fn of(world: W) -> Network<W> {
+        Network { world, oldest: 0 }
+    }
+
     /// Lets a node broadcast a text, now. The handle, or `None` if the protocol did not publish at once.
     ///
     /// # Panics
@@ -275,7 +283,8 @@ impl<W: World> Network<W> {
 
     /// The network as a whole: its size and shape, and what its nodes sent.
     pub fn status(&self) -> NetworkStatus {
-        let graph = self.topology().among(|node| self.is_up(node));
+        let topology = self.topology();
+        let graph = topology.among(|node| self.is_up(node));
         let components = graph.components();
         let counters = (0..self.size()).map(|node| self.world.counters(NodeId::at(node)));
         NetworkStatus {
@@ -327,7 +336,7 @@ impl<W: World> Network<W> {
     }
 
     /// The links that are up. [`Graph::to_petgraph`] gives petgraph's form of it.
-    pub fn topology(&self) -> Graph {
+    pub fn topology(&self) -> Arc<Graph> {
         self.world.topology()
     }
 

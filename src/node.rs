@@ -14,6 +14,8 @@ mod cost;
 mod direct;
 mod flood;
 mod frontier;
+mod history;
+mod lazily;
 mod links;
 mod overlay;
 mod roster;
@@ -27,12 +29,15 @@ use crate::transport::Transport;
 use book::Book;
 use census::Waves;
 use direct::Direct;
-use frontier::Frontiers;
+use frontier::Sight;
+use history::{Older, Recent};
+use lazily::{Lazily, Untouched};
 use links::{Errand, Links};
 use overlay::Neighbors;
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
 use tutorial::Tutorial;
 
 /// What all nodes of a network have in common.
@@ -152,6 +157,20 @@ impl Wire for NodeMessage {
         }
     }
 
+    /// Payload and hops: a flood is made of these.
+    #[inline]
+    fn pack(&self) -> Option<(u64, u32)> {
+        let NodeMessage::Data { payload, hops } = *self else { return None };
+        Some((u64::from(hops) << 32 | u64::from(payload.to_word()), data_size(hops)))
+    }
+
+    #[inline]
+    fn unpack(word: u64) -> (NodeMessage, u32) {
+        let (payload, hops) = (Payload::from_word(word as u32), (word >> 32) as u32);
+        (NodeMessage::Data { payload, hops }, data_size(hops))
+    }
+
+    #[inline]
     fn kind(&self) -> &'static str {
         let NodeMessage::Control(control) = self else { return "data" };
         match **control {
@@ -171,6 +190,11 @@ impl Wire for NodeMessage {
             Control::Echo(..) => "echo",
         }
     }
+}
+
+/// The size of an encoded [`NodeMessage::Data`]: the variant, the payload, and seven bits of the hops a byte.
+fn data_size(hops: u32) -> u32 {
+    1 + 4 + (32 - (hops | 1).leading_zeros()).div_ceil(7)
 }
 
 impl From<Control> for NodeMessage {
@@ -202,29 +226,43 @@ pub enum NodeTimer {
 }
 
 /// One peer.
+///
+/// What a flood reads of it fits two cache lines together with the world's counters: first what every copy needs, last
+/// what a first copy needs. So the order of the fields is given.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Node {
-    overlay: OverlayKind,
+    recent: Recent,
+    older: Lazily<Older>,
+    /// How many copies of broadcasts it received in vain.
+    duplicates: u64,
+    aside: Lazily<Aside>,
     neighbors: Neighbors,
-    seen: Frontiers,
-    publisher: Publisher,
-    tally: Tally,
-    /// What most nodes of a given topology never need.
-    aside: Box<Aside>,
 }
 
-/// The parts of a node that are not on a broadcast's way.
-#[derive(Debug)]
+const _: () = assert!(size_of::<Node>() <= 96, "a node's hot state fits two cache lines, counters included");
+
+/// The parts of a node that are not on a broadcast's way. A node of a given topology that only passes on has none.
+#[derive(Debug, Default)]
 struct Aside {
+    overlay: OverlayKind,
     started: LocalTime,
     state: State,
-    /// Whether it ever was a part of the network, and not only on its way in.
-    is_member: bool,
+    /// Whether it is on its way in, and not yet a part of the network.
+    is_newcomer: bool,
+    publisher: Publisher,
     links: Links,
     book: Book,
     tutorial: Tutorial,
     direct: Direct,
     waves: Waves,
+}
+
+impl Untouched for Aside {
+    fn untouched() -> &'static Aside {
+        static NOTHING: LazyLock<Aside> = LazyLock::new(Aside::default);
+        &NOTHING
+    }
 }
 
 /// A node's own series of broadcasts.
@@ -241,13 +279,6 @@ impl Publisher {
     }
 }
 
-/// What a node counts of itself.
-#[derive(Debug, Default)]
-struct Tally {
-    delivered: u64,
-    duplicates: u64,
-}
-
 impl Protocol for Node {
     type Config = NodeConfig;
     type Message = NodeMessage;
@@ -255,33 +286,27 @@ impl Protocol for Node {
 
     fn start(config: &NodeConfig, net: &mut impl Transport<Node>) -> Node {
         let BroadcastKind::Flood = config.broadcast;
-        let aside = Aside {
-            started: net.now(),
-            state: State::Member,
-            is_member: true,
-            links: Links::default(),
-            book: Book::default(),
-            tutorial: Tutorial::default(),
-            direct: Direct::default(),
-            waves: Waves::default(),
-        };
-        Node {
-            overlay: config.overlay,
+        let mut node = Node {
+            recent: Recent::default(),
+            older: Lazily::default(),
+            duplicates: 0,
+            aside: Lazily::default(),
             neighbors: Neighbors::default(),
-            seen: Frontiers::default(),
-            publisher: Publisher::default(),
-            tally: Tally::default(),
-            aside: Box::new(aside),
+        };
+        if (config.overlay, net.now()) != (OverlayKind::default(), LocalTime::default()) {
+            (node.aside.overlay, node.aside.started) = (config.overlay, net.now());
         }
+        node
     }
 
     fn on_command(&mut self, net: &mut impl Transport<Node>, command: Command) {
         match command {
             Command::Join { contacts } => self.join(net, contacts),
             Command::Broadcast { title, message } => {
-                let incarnation = self.publisher.incarnation(net);
-                let payload = net.publish(incarnation, self.publisher.next_sequence, title, message);
-                self.publisher.next_sequence += 1;
+                let publisher = &mut self.aside.publisher;
+                let incarnation = publisher.incarnation(net);
+                let payload = net.publish(incarnation, publisher.next_sequence, title, message);
+                publisher.next_sequence += 1;
                 self.receive(net, None, payload, 0);
             }
             Command::Send { to, title, message } => self.send_direct(net, to, title, message),
@@ -318,6 +343,10 @@ impl Protocol for Node {
 
     fn on_link_down(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
         let was_neighbor = self.neighbors.remove(peer);
+        if self.aside.is_untouched() {
+            // It never had to do with anybody but its neighbors.
+            return;
+        }
         let failed = self.aside.links.went_down(peer);
         self.wave_lost(net, peer);
         self.direct_link_lost(net, peer);
@@ -334,8 +363,8 @@ impl Protocol for Node {
         view.known.extend(self.neighbors.iter().chain(book.as_slice().iter().copied()));
         view.known.sort_unstable_by_key(|known| known.0);
         view.known.dedup();
-        view.delivered = self.tally.delivered;
-        view.duplicates = self.tally.duplicates;
+        view.delivered = self.older.count(&self.recent);
+        view.duplicates = self.duplicates;
         view.inbox.extend(direct.inbox().cloned());
     }
 
@@ -359,19 +388,24 @@ impl Node {
 
     /// A broadcast came in, from a peer or from the application: deliver and pass it on, if it is new.
     fn receive(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
-        let broadcast = net.broadcast(payload);
-        let (origin, sequence) = (broadcast.origin, broadcast.sequence);
-        let sight = self.seen.record(origin, sequence);
+        let sight = self.record(net, payload);
         if let Some((first, last)) = sight.given_up {
-            net.notify(Notice::Gap { origin, first, last });
+            net.notify(Notice::Gap { origin: net.broadcast(payload).origin, first, last });
         }
         if !sight.is_new {
-            self.tally.duplicates += 1;
+            self.duplicates += 1;
             return;
         }
-        self.tally.delivered += 1;
         net.notify(Notice::Delivered { payload, hops });
         flood::spread(net, &self.neighbors, from, payload, hops);
+    }
+
+    fn record(&mut self, net: &impl Transport<Node>, payload: Payload) -> Sight {
+        let (series, sequence) = (net.series(payload), net.broadcast(payload).sequence);
+        match self.recent.record(series, sequence, &self.older) {
+            Some(is_new) => Sight { is_new, given_up: None },
+            None => self.older.record(&mut self.recent, series, sequence),
+        }
     }
 
     fn on_control(&mut self, net: &mut impl Transport<Node>, from: NodeId, control: Control) {
@@ -411,7 +445,7 @@ impl Node {
             Errand::AskPart => net.send(peer, Control::AskPart.into()),
             Errand::Befriend | Errand::Inherit { .. } => {
                 self.aside.links.befriending(peer, errand);
-                net.send(peer, Control::Hello { member: self.aside.is_member }.into());
+                net.send(peer, Control::Hello { member: !self.aside.is_newcomer }.into());
             }
             Errand::Deliver => self.transmit(net, peer),
         }
@@ -449,8 +483,10 @@ impl Node {
 
     /// Ends this node's life. What it could not hand over is lost.
     fn stop(&mut self, net: &mut impl Transport<Node>) {
-        self.aside.direct.give_up_everything(net);
-        self.aside.state = State::Stopped;
+        if !self.aside.is_untouched() {
+            self.aside.direct.give_up_everything(net);
+            self.aside.state = State::Stopped;
+        }
         net.stop();
     }
 }

@@ -101,10 +101,12 @@ pub enum DropReason {
 }
 
 impl Observer for () {
+    #[inline]
     fn observe(&mut self, _time: Time, _event: Observation<'_>) {}
 }
 
 impl<O: Observer> Observer for Option<O> {
+    #[inline]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         if let Some(observer) = self {
             observer.observe(time, event);
@@ -113,6 +115,7 @@ impl<O: Observer> Observer for Option<O> {
 }
 
 impl<A: Observer, B: Observer> Observer for (A, B) {
+    #[inline]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         self.0.observe(time, event);
         self.1.observe(time, event);

@@ -80,6 +80,17 @@ pub trait Wire: Serialize + DeserializeOwned + Clone + Debug + Send + 'static {
     fn kind(&self) -> &'static str {
         "message"
     }
+
+    /// The message in eight bytes, and the size of its encoding. The simulator carries such messages fastest. Only worth
+    /// writing, together with [`unpack`](Wire::unpack), for what a protocol sends by the million.
+    fn pack(&self) -> Option<(u64, u32)> {
+        None
+    }
+
+    /// What [`pack`](Wire::pack) packed, and the size of its encoding.
+    fn unpack(_word: u64) -> (Self, u32) {
+        unreachable!("whoever writes `pack` writes `unpack` as well")
+    }
 }
 
 /// What the application asks of a node.

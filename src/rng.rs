@@ -50,6 +50,7 @@ impl Draws {
     }
 
     /// The draw that belongs to the two numbers, say a sender and its send count.
+    #[inline]
     pub fn at(self, a: u64, b: u64) -> Draw {
         Draw(mix(mix(self.key, a), b))
     }
@@ -61,12 +62,14 @@ pub struct Draw(u64);
 
 impl Draw {
     /// The next 64 random bits.
+    #[inline]
     pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         finish(self.0)
     }
 
     /// Uniform in `0..=most`.
+    #[inline]
     pub fn up_to(&mut self, most: u64) -> u64 {
         // The high half of a 128-bit product (Lemire 2019, without the rejection: the bias is below 2^-20 for
         // every bound under 2^44, far under what any run could show).

@@ -28,6 +28,7 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A checked scenario.
@@ -36,7 +37,7 @@ pub struct Scenario<C> {
     /// The file, every default filled in.
     pub file: ScenarioFile<C>,
     /// Who is linked to whom at the start.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// How links behave.
     pub links: Links,
     /// What happens, in the order of the file.
@@ -233,7 +234,7 @@ impl<C: DeserializeOwned + Default> Scenario<C> {
 impl<C: Clone> Scenario<C> {
     /// What the simulator needs of it.
     pub fn sim_config<P: Protocol<Config = C>>(&self) -> SimConfig<P> {
-        SimConfig { graph: self.graph.clone(), links: self.links.clone(), node: self.file.node.clone() }
+        SimConfig { graph: Arc::clone(&self.graph), links: self.links.clone(), node: self.file.node.clone() }
     }
 }
 

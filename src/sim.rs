@@ -5,6 +5,7 @@
 
 mod data;
 mod digest;
+mod event;
 mod links;
 mod matrix;
 mod queue;
@@ -15,30 +16,36 @@ mod transport;
 
 pub use data::{DataError, Place};
 pub use digest::Digest;
+pub use event::Event;
 pub use links::{Datagram, Jitter, Latency, LinkKind, Links, Reordering};
 pub use matrix::Matrix;
+pub use queue::{Calendar, Heap, Queue};
 pub use topology::{MAX_LINKS, MAX_NODES, Topology, TopologyError, parse_edge_list};
 
 use crate::graph::Graph;
 use crate::id::{Identity, NodeId};
-use crate::message::Broadcasts;
+use crate::message::{Broadcasts, Payload};
 use crate::observe::{DropReason, Observation, Observer, Parcel};
 use crate::protocol::{Command, Protocol, State, View, Wire};
 use crate::rng::{Draws, Purpose};
 use crate::time::Time;
 use crate::world::{Counters, InFlight, World};
+use event::{Events, Letter, Stored, What};
 use fixedbitset::FixedBitSet;
-use queue::EventQueue;
+use prefetch_index::prefetch_index;
 use rand::rngs::Xoshiro256PlusPlus;
-use sessions::{Answer, Session, Sessions};
+use rustc_hash::FxHashMap;
+use sessions::{Answer, Reception, Session, Sessions};
 use std::collections::VecDeque;
+use std::slice::from_ref;
+use std::sync::Arc;
 use std::time::Duration;
 use transport::SimTransport;
 
 /// What a simulated network is made of.
 pub struct SimConfig<P: Protocol> {
     /// Which links are up from the start; its nodes start at time zero.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// How links behave.
     pub links: Links,
     /// What all nodes have in common.
@@ -47,11 +54,11 @@ pub struct SimConfig<P: Protocol> {
 
 impl<P: Protocol> SimConfig<P> {
     /// Nodes with their default configuration, and default links (streams of constant 10 ms), on a graph.
-    pub fn new(graph: Graph) -> SimConfig<P>
+    pub fn new(graph: impl Into<Arc<Graph>>) -> SimConfig<P>
     where
         P::Config: Default,
     {
-        SimConfig { graph, links: Links::default(), node: P::Config::default() }
+        SimConfig { graph: graph.into(), links: Links::default(), node: P::Config::default() }
     }
 
     /// With these links.
@@ -65,152 +72,194 @@ impl<P: Protocol> SimConfig<P> {
     }
 }
 
-/// A simulated network of nodes that run the protocol `P`, watched by `O`.
-pub struct Sim<P: Protocol, O> {
+/// A simulated network of nodes that run the protocol `P`, watched by `O`. Which queue it works with changes its speed and
+/// nothing else.
+pub struct Sim<P: Protocol, O, Q = Calendar<Event>> {
     config: P::Config,
-    nodes: Vec<P>,
+    nodes: Vec<Resident<P>>,
     /// All but the nodes, so that a node's handler and the world can be borrowed at once.
-    core: Core<P, O>,
+    core: Core<P, O, Q>,
+}
+
+/// A node in its place in memory, between what the world counts of it. What a message in vain reads stands in the first
+/// cache line: traffic that comes in, and the first fields of the node.
+#[repr(C, align(64))]
+struct Resident<P> {
+    received: Traffic,
+    node: P,
+    sent: Traffic,
+}
+
+const _: () = assert!(size_of::<Resident<[u64; 12]>>() == 128, "a node of 96 bytes is two cache lines");
+
+/// Messages in one direction.
+#[derive(Clone, Copy, Default)]
+struct Traffic {
+    messages: u64,
+    bytes: u64,
 }
 
 /// The world around the nodes.
-struct Core<P: Protocol, O> {
+struct Core<P: Protocol, O, Q> {
     seed: u64,
     now: Time,
-    queue: EventQueue<Event<P>>,
+    events: Events<P, Q>,
     links: Links,
     sessions: Sessions,
     link_draws: Draws,
     broadcasts: Broadcasts,
-    /// Made when a node first draws: most never do.
-    rngs: Vec<Option<Box<Xoshiro256PlusPlus>>>,
-    counters: Vec<Counters>,
+    /// Made when a node first draws: most never do. Looked up only.
+    rngs: FxHashMap<NodeId, Xoshiro256PlusPlus>,
     /// Peers to which the handler at work closed the link.
     closed_by_handler: VecDeque<NodeId>,
     /// Whether the handler at work asked for the end of its node.
     stop_after_handler: bool,
     up: FixedBitSet,
-    /// When each node began its life, and ended it.
-    lives: Vec<(Time, Option<Time>)>,
+    /// When the nodes began their lives that were not there from the start.
+    late_starts: Vec<Time>,
+    /// When nodes ended their lives; looked up only.
+    stops: FxHashMap<NodeId, Time>,
     in_flight: InFlight,
     digest: Digest,
     observer: O,
 }
 
-/// An entry of the queue: something that will happen to `to`.
-struct Event<P: Protocol> {
-    to: NodeId,
-    what: What<P>,
-}
-
-enum What<P: Protocol> {
-    Message {
-        from: NodeId,
-        session: Session,
-        message: P::Message,
-    },
-    Timer(P::Timer),
-    /// `from` asks for a link.
-    Open {
-        from: NodeId,
-        session: Session,
-    },
-    /// `from` agreed to a link.
-    Accepted {
-        from: NodeId,
-        session: Session,
-    },
-    /// `from` ended the session, or did not want it.
-    Closed {
-        from: NodeId,
-        session: Session,
-    },
-    /// Nobody answers at `peer`.
-    Unreachable {
-        peer: NodeId,
-    },
-}
+/// So many events ahead the memory is asked for what needs one step, and twice as many for what needs two.
+const AHEAD: usize = 12;
 
 impl<P: Protocol, O: Observer> Sim<P, O> {
     /// A network at time zero: every node of the graph started, every link of it up.
     pub fn new(config: SimConfig<P>, seed: u64, observer: O) -> Sim<P, O> {
+        Sim::with_queue(config, seed, observer)
+    }
+}
+
+impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
+    /// The same with another queue.
+    pub fn with_queue(config: SimConfig<P>, seed: u64, observer: O) -> Sim<P, O, Q> {
         let nodes = config.graph.nodes();
         let core = Core {
             seed,
             now: Time::ZERO,
-            queue: EventQueue::default(),
+            events: Events::new(config.links.horizon()),
             links: config.links,
-            sessions: Sessions::default(),
+            sessions: Sessions::new(Arc::clone(&config.graph)),
             link_draws: Draws::new(seed, Purpose::Links),
             broadcasts: Broadcasts::default(),
-            rngs: Vec::with_capacity(nodes),
-            counters: Vec::with_capacity(nodes),
+            rngs: FxHashMap::default(),
             closed_by_handler: VecDeque::new(),
             stop_after_handler: false,
-            up: FixedBitSet::with_capacity(nodes),
-            lives: Vec::with_capacity(nodes),
+            // Everybody is there before anybody starts: a node may open links to all others as it starts.
+            up: (0..nodes).collect(),
+            late_starts: Vec::new(),
+            stops: FxHashMap::default(),
             in_flight: InFlight::default(),
             digest: Digest::default(),
             observer,
         };
         let mut sim = Sim { config: config.node, nodes: Vec::with_capacity(nodes), core };
-        // Everybody is there before anybody starts: a node may open links to all others as it starts.
-        config.graph.node_ids().for_each(|_| sim.core.add_node());
         config.graph.node_ids().for_each(|node| sim.start(node, true));
-        config.graph.edges().for_each(|(a, b)| sim.link(a, b));
+        for node in config.graph.node_ids() {
+            config.graph.neighbors(node).iter().for_each(|&peer| sim.announce(node, peer));
+        }
         sim
     }
 
     fn start(&mut self, id: NodeId, is_member: bool) {
         self.core.note(digest::STARTED, id, id, 0);
         self.core.tell(Observation::Started { node: id, is_member });
-        let node = P::start(&self.config, &mut SimTransport { core: &mut self.core, me: id });
-        self.nodes.push(node);
+        let mut sent = Traffic::default();
+        let node = P::start(&self.config, &mut SimTransport::new(&mut self.core, id, &mut sent));
+        self.nodes.push(Resident { received: Traffic::default(), node, sent });
         self.settle(id);
     }
 
-    /// Brings a link up at both ends, at once.
-    fn link(&mut self, a: NodeId, b: NodeId) {
-        let session = self.core.sessions.fresh();
-        for (node, peer) in [(a, b), (b, a)] {
-            self.core.sessions.set_up(node, peer, session);
+    /// Brings up the next end of a link of the start. A node that has stopped by then ends the link.
+    fn announce(&mut self, node: NodeId, peer: NodeId) {
+        self.core.sessions.announce(node, peer);
+        if self.core.up.contains(node.index()) {
             self.link_up(node, peer);
+        } else if let Some(session) = self.core.sessions.close(node, peer) {
+            self.core.control(node, peer, Stored::Closed { from: node, session });
         }
     }
 
     /// Carries out the earliest event, if it is due by `until`; whether there was one.
     fn step(&mut self, until: Time) -> bool {
-        let Some((time, Event { to, what })) = self.core.queue.pop_until(until) else { return false };
+        self.prefetch();
+        let Some((time, event)) = self.core.events.pop_until(until) else { return false };
+        let to = event.to;
         self.core.now = time;
-        if !self.core.up.contains(to.index()) {
-            self.core.find_stopped(to, what);
-            return true;
-        }
-        match what {
-            What::Message { from, session, message } => self.deliver(from, to, session, message),
-            What::Timer(timer) => {
-                self.core.note(digest::TIMER, to, to, 0);
-                self.handle(to, |node, net| node.on_timer(net, timer));
+        match event.what() {
+            What::Word { from, session, word } => self.deliver(from, to, session, P::Message::unpack(word)),
+            What::Stored(place) => {
+                let stored = self.core.events.take(place);
+                self.happen(to, stored);
             }
-            What::Open { from, session } => self.opened(from, to, session),
-            What::Accepted { from, session } => self.accepted(from, to, session),
-            What::Closed { from, session } => self.closed(from, to, session),
-            What::Unreachable { peer } => self.link_down(to, peer),
         }
         true
     }
 
-    fn deliver(&mut self, from: NodeId, to: NodeId, session: Session, message: P::Message) {
-        let parcel = self.core.arrive(from, to, &message);
-        if self.core.sessions.come_up(to, from, session) {
-            // Faster than the peer's consent, which it implies.
-            self.link_up(to, from);
+    fn happen(&mut self, to: NodeId, stored: Stored<P>) {
+        match stored {
+            Stored::Message { from, session, message, bytes } => {
+                self.deliver(from, to, session, (message, bytes));
+            }
+            stored if !self.core.up.contains(to.index()) => self.core.find_stopped(to, stored),
+            Stored::Timer(timer) => {
+                self.core.note(digest::TIMER, to, to, 0);
+                self.handle(to, |node, net| node.on_timer(net, timer));
+            }
+            Stored::Open { from, session } => self.opened(from, to, session),
+            Stored::Accepted { from, session } => self.accepted(from, to, session),
+            Stored::Closed { from, session } => self.closed(from, to, session),
+            Stored::Unreachable { peer } => self.link_down(to, peer),
         }
-        if self.core.sessions.is_up(to, from, session) {
-            self.core.received(parcel);
-            self.handle(to, |node, net| node.on_message(net, from, message));
-        } else {
-            self.core.tell(Observation::Dropped(parcel, DropReason::OldSession));
+    }
+
+    /// Asks the memory for what later events will need, so that it is there when their turn comes: at a million nodes,
+    /// waiting for it is most of an event's time.
+    #[inline(always)]
+    fn prefetch(&self) {
+        if let Some(node) = self.core.events.ahead(2 * AHEAD) {
+            let Resident { received, sent, .. } = &self.nodes[node.index()];
+            prefetch_index(from_ref(received), 0);
+            prefetch_index(from_ref(sent), 0);
+            self.core.sessions.prefetch_place(node);
+        }
+        if let Some(node) = self.core.events.ahead(AHEAD) {
+            self.core.sessions.prefetch_links(node);
+        }
+    }
+
+    /// A message arrives; with it comes the size of its encoding.
+    #[inline]
+    fn deliver(&mut self, from: NodeId, to: NodeId, session: Session, (message, bytes): (P::Message, u32)) {
+        let parcel = self.core.arrive(from, to, &message, bytes);
+        if !self.core.up.contains(to.index()) {
+            return self.core.tell(Observation::Dropped(parcel, DropReason::Stopped));
+        }
+        if !self.is_in_session(from, to, session) {
+            return self.core.tell(Observation::Dropped(parcel, DropReason::OldSession));
+        }
+        let received = &mut self.nodes[to.index()].received;
+        received.messages += 1;
+        received.bytes += u64::from(parcel.bytes);
+        self.core.tell(Observation::Received(parcel));
+        self.handle(to, |node, net| node.on_message(net, from, message));
+    }
+
+    /// Whether a session is up at `to`. It comes up now if that still waits for the consent of `from`: a message implies it.
+    #[inline]
+    fn is_in_session(&mut self, from: NodeId, to: NodeId, session: Session) -> bool {
+        match self.core.sessions.receive(to, from, session) {
+            Reception::Up => true,
+            Reception::Old => false,
+            Reception::ComesUp => {
+                self.link_up(to, from);
+                // The node may have closed the link right away.
+                self.core.sessions.up(to, from) == Some(session)
+            }
         }
     }
 
@@ -219,10 +268,10 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
         self.core.note(digest::OPEN, from, to, 0);
         match self.core.sessions.answer(to, from, session) {
             Answer::Accept => {
-                self.core.control(to, from, What::Accepted { from: to, session });
+                self.core.control(to, from, Stored::Accepted { from: to, session });
                 self.link_up(to, from);
             }
-            Answer::Refuse => self.core.control(to, from, What::Closed { from: to, session }),
+            Answer::Refuse => self.core.control(to, from, Stored::Closed { from: to, session }),
             Answer::PreferOwn => {}
         }
     }
@@ -230,10 +279,10 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
     /// The peer agreed: the link is up here as well, unless this end has closed it in the meantime.
     fn accepted(&mut self, from: NodeId, to: NodeId, session: Session) {
         self.core.note(digest::ACCEPTED, from, to, 0);
-        if self.core.sessions.come_up(to, from, session) {
-            self.link_up(to, from);
-        } else if !self.core.sessions.is_up(to, from, session) {
-            self.core.control(to, from, What::Closed { from: to, session });
+        match self.core.sessions.receive(to, from, session) {
+            Reception::ComesUp => self.link_up(to, from),
+            Reception::Up => {}
+            Reception::Old => self.core.control(to, from, Stored::Closed { from: to, session }),
         }
     }
 
@@ -257,9 +306,11 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
     }
 
     /// Lets a node handle something, and then sees to what it did to its links and its life meanwhile.
-    fn handle(&mut self, id: NodeId, handler: impl FnOnce(&mut P, &mut SimTransport<'_, P, O>)) {
+    fn handle(&mut self, id: NodeId, handler: impl FnOnce(&mut P, &mut SimTransport<'_, P, O, Q>)) {
         self.call(id, handler);
-        self.settle(id);
+        if self.core.stop_after_handler || !self.core.closed_by_handler.is_empty() {
+            self.settle(id);
+        }
     }
 
     /// Tells a node of the links that it closed, before anything else can bring them up again; or ends its life. In a loop,
@@ -276,9 +327,10 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
         }
     }
 
-    fn call(&mut self, id: NodeId, handler: impl FnOnce(&mut P, &mut SimTransport<'_, P, O>)) {
-        let node = &mut self.nodes[id.index()];
-        handler(node, &mut SimTransport { core: &mut self.core, me: id });
+    #[inline]
+    fn call(&mut self, id: NodeId, handler: impl FnOnce(&mut P, &mut SimTransport<'_, P, O, Q>)) {
+        let Resident { node, sent, .. } = &mut self.nodes[id.index()];
+        handler(node, &mut SimTransport::new(&mut self.core, id, sent));
         if cfg!(debug_assertions) {
             node.check_invariants();
         }
@@ -304,30 +356,22 @@ impl<P: Protocol, O: Observer> Sim<P, O> {
     /// # Panics
     /// If there is no such node.
     pub fn node(&self, node: NodeId) -> &P {
-        &self.nodes[node.index()]
+        &self.nodes[node.index()].node
     }
 }
 
 impl<P: Protocol, O> Sim<P, O> {
     /// What a node takes in memory, its links and what the protocol keeps elsewhere apart.
-    pub const BYTES_PER_NODE: u64 =
-        (size_of::<P>() + size_of::<Counters>() + size_of::<usize>() + Sessions::NODE) as u64;
-    /// What one end of a link takes in memory.
-    pub const BYTES_PER_LINK_END: u64 = (Sessions::LINK_END + 2 * size_of::<NodeId>()) as u64;
+    pub const BYTES_PER_NODE: u64 = size_of::<Resident<P>>() as u64;
+    /// What one end of a link takes in memory that was not there from the start.
+    pub const BYTES_PER_LINK_END: u64 = Sessions::LINK_END as u64;
     /// What an event takes in memory.
-    pub const BYTES_PER_EVENT: u64 = EventQueue::<Event<P>>::ENTRY as u64;
+    pub const BYTES_PER_EVENT: u64 = Calendar::<Event>::ENTRY as u64;
 }
 
-impl<P: Protocol, O: Observer> Core<P, O> {
-    fn add_node(&mut self) {
-        self.rngs.push(None);
-        self.counters.push(Counters::default());
-        self.sessions.add_node();
-        self.up.grow(self.counters.len());
-        self.up.insert(self.counters.len() - 1);
-        self.lives.push((self.now, None));
-    }
+const _: () = assert!(Calendar::<Event>::ENTRY <= 24, "events are most of the memory of a large run");
 
+impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     fn tell(&mut self, event: Observation<'_>) {
         self.observer.observe(self.now, event);
     }
@@ -336,56 +380,48 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         self.digest.fold(self.now, to, from, kind, content);
     }
 
-    fn parcel(&self, from: NodeId, to: NodeId, message: &P::Message) -> Parcel {
-        let payload = message.payload();
-        let content = payload.map_or(0, |payload| self.broadcasts.get(payload).wire_bytes());
-        let header =
-            postcard::experimental::serialized_size(message).expect("messages can be encoded") as u32;
-        Parcel { from, to, kind: message.kind(), payload, bytes: header.saturating_add(content) }
+    /// How large a message is whose encoding has so many bytes: it brings the broadcast's content along.
+    fn size(&self, payload: Option<Payload>, encoding: u32) -> u32 {
+        encoding.saturating_add(payload.map_or(0, |payload| self.broadcasts.get(payload).wire_bytes()))
     }
 
     /// Ends a node's life: its peers learn of it as of any closed link.
     fn stop(&mut self, node: NodeId) {
         self.closed_by_handler.clear();
         for (peer, session) in self.sessions.close_all(node) {
-            self.control(node, peer, What::Closed { from: node, session });
+            self.control(node, peer, Stored::Closed { from: node, session });
         }
         self.up.set(node.index(), false);
-        self.lives[node.index()].1 = Some(self.now);
+        self.stops.insert(node, self.now);
         self.note(digest::STOPPED, node, node, 0);
         self.tell(Observation::Stopped { node });
     }
 
-    /// Something was on its way to a node that has stopped.
-    fn find_stopped(&mut self, node: NodeId, what: What<P>) {
-        match what {
-            What::Message { from, message, .. } => {
-                let parcel = self.arrive(from, node, &message);
-                self.tell(Observation::Dropped(parcel, DropReason::Stopped));
-            }
-            What::Open { from, session } | What::Accepted { from, session } => {
-                self.note(digest::OPEN, from, node, 0);
-                self.control(node, from, What::Closed { from: node, session });
-            }
-            What::Timer(_) | What::Closed { .. } | What::Unreachable { .. } => {}
+    /// Something but a message was on its way to a node that has stopped.
+    fn find_stopped(&mut self, node: NodeId, stored: Stored<P>) {
+        if let Stored::Open { from, session } | Stored::Accepted { from, session } = stored {
+            self.note(digest::OPEN, from, node, 0);
+            self.control(node, from, Stored::Closed { from: node, session });
         }
     }
 
     /// Puts a message on its link.
-    fn carry(&mut self, after: u64, parcel: Parcel, session: Session, message: P::Message) {
-        let mut time = self.now + Duration::from_nanos(after);
+    #[inline(always)]
+    fn carry(&mut self, after: u64, parcel: Parcel, session: Session, letter: Letter<P::Message>) {
+        let mut time = self.now.after(after);
         if self.links.kind == LinkKind::Stream {
             time = self.sessions.in_order(parcel.from, parcel.to, time);
         }
         self.in_flight.messages += 1;
         self.in_flight.payloads += u64::from(parcel.payload.is_some());
-        self.queue
-            .push(time, Event { to: parcel.to, what: What::Message { from: parcel.from, session, message } });
+        self.events.push_letter(time, parcel.to, (parcel.from, session), letter);
     }
 
     /// A message is taken off its link.
-    fn arrive(&mut self, from: NodeId, to: NodeId, message: &P::Message) -> Parcel {
-        let parcel = self.parcel(from, to, message);
+    #[inline]
+    fn arrive(&mut self, from: NodeId, to: NodeId, message: &P::Message, bytes: u32) -> Parcel {
+        let (kind, payload) = (message.kind(), message.payload());
+        let parcel = Parcel { from, to, kind, payload, bytes: self.size(payload, bytes) };
         self.in_flight.messages -= 1;
         self.in_flight.payloads -= u64::from(parcel.payload.is_some());
         let content = parcel.payload.map_or(0, |payload| digest::content(self.broadcasts.get(payload)));
@@ -393,22 +429,15 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         parcel
     }
 
-    fn received(&mut self, parcel: Parcel) {
-        let counters = &mut self.counters[parcel.to.index()];
-        counters.messages_received += 1;
-        counters.bytes_received += u64::from(parcel.bytes);
-        self.tell(Observation::Received(parcel));
-    }
-
     /// Sends what a session itself needs: reliable and in order, on every kind of link.
-    fn control(&mut self, from: NodeId, to: NodeId, what: What<P>) {
+    fn control(&mut self, from: NodeId, to: NodeId, stored: Stored<P>) {
         let latency = self.links.latency(self.link_draws, from, to);
-        let time = self.sessions.in_order(from, to, self.now + Duration::from_nanos(latency));
-        self.queue.push(time, Event { to, what });
+        let time = self.sessions.in_order(from, to, self.now.after(latency));
+        self.events.push(time, to, stored);
     }
 }
 
-impl<P: Protocol, O: Observer> World for Sim<P, O> {
+impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
     fn now(&self) -> Time {
         self.core.now
     }
@@ -419,7 +448,9 @@ impl<P: Protocol, O: Observer> World for Sim<P, O> {
 
     fn spawn(&mut self) -> NodeId {
         let id = NodeId::at(self.nodes.len());
-        self.core.add_node();
+        self.core.up.grow(id.index() + 1);
+        self.core.up.insert(id.index());
+        self.core.late_starts.push(self.core.now);
         self.start(id, false);
         id
     }
@@ -438,17 +469,19 @@ impl<P: Protocol, O: Observer> World for Sim<P, O> {
 
     fn view(&self, node: NodeId) -> View {
         let mut view = View::default();
-        self.nodes[node.index()].inspect(&mut view);
+        self.node(node).inspect(&mut view);
         view
     }
 
     fn state(&self, node: NodeId) -> State {
-        if self.is_up(node) { self.nodes[node.index()].state() } else { State::Stopped }
+        if self.is_up(node) { self.node(node).state() } else { State::Stopped }
     }
 
     fn uptime(&self, node: NodeId) -> Duration {
-        let (started, stopped) = self.core.lives[node.index()];
-        stopped.unwrap_or(self.core.now).since(started)
+        let given = self.nodes.len() - self.core.late_starts.len();
+        let late = node.index().checked_sub(given).map(|late| self.core.late_starts[late]);
+        let stopped = self.core.stops.get(&node).copied();
+        stopped.unwrap_or(self.core.now).since(late.unwrap_or(Time::ZERO))
     }
 
     fn identity(&self, node: NodeId) -> Identity {
@@ -466,7 +499,7 @@ impl<P: Protocol, O: Observer> World for Sim<P, O> {
     }
 
     fn events(&self) -> u64 {
-        self.core.queue.popped()
+        self.core.events.popped()
     }
 
     fn in_flight(&self) -> InFlight {
@@ -474,14 +507,20 @@ impl<P: Protocol, O: Observer> World for Sim<P, O> {
     }
 
     fn counters(&self, node: NodeId) -> Counters {
-        self.core.counters[node.index()]
+        let Resident { received, sent, .. } = &self.nodes[node.index()];
+        Counters {
+            messages_sent: sent.messages,
+            messages_received: received.messages,
+            bytes_sent: sent.bytes,
+            bytes_received: received.bytes,
+        }
     }
 
     fn broadcasts(&self) -> &Broadcasts {
         &self.core.broadcasts
     }
 
-    fn topology(&self) -> Graph {
-        self.core.sessions.graph()
+    fn topology(&self) -> Arc<Graph> {
+        self.core.sessions.graph(self.nodes.len())
     }
 }

@@ -32,6 +32,11 @@ impl Time {
         self.0
     }
 
+    /// The moment `nanos` nanoseconds later; [`Time::MAX`] at the latest.
+    pub const fn after(self, nanos: u64) -> Time {
+        Time(self.0.saturating_add(nanos))
+    }
+
     /// Time since `earlier`; zero if `earlier` is the later one.
     pub const fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -52,7 +57,7 @@ impl LocalTime {
 
 /// A duration in whole nanoseconds; what does not fit becomes the largest value (584 years).
 pub fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    duration.as_secs().saturating_mul(1_000_000_000).saturating_add(duration.subsec_nanos().into())
 }
 
 impl Add<Duration> for Time {
@@ -60,7 +65,7 @@ impl Add<Duration> for Time {
 
     /// Saturates at [`Time::MAX`].
     fn add(self, length: Duration) -> Time {
-        Time(self.0.saturating_add(nanos(length)))
+        self.after(nanos(length))
     }
 }
 

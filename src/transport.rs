@@ -26,7 +26,7 @@ mod outbox;
 pub use outbox::{Action, Outbox};
 
 use crate::id::{Identity, NodeId};
-use crate::message::{Broadcast, Payload, Timestamp};
+use crate::message::{Broadcast, Payload, Series, Timestamp};
 use crate::protocol::{Notice, Protocol};
 use crate::time::LocalTime;
 use rand::Rng;
@@ -68,6 +68,9 @@ pub trait Transport<P: Protocol> {
 
     /// What a payload stands for.
     fn broadcast(&self, payload: Payload) -> &Broadcast;
+
+    /// The series of a payload's origin: a handle by which to remember whose broadcasts were seen.
+    fn series(&self, payload: Payload) -> Series;
 
     /// Reports something to the application and to observers.
     fn notify(&mut self, notice: Notice);

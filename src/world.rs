@@ -6,6 +6,7 @@ use crate::message::Broadcasts;
 use crate::protocol::{Command, State, View};
 use crate::time::Time;
 use serde::Serialize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where nodes live: it carries their messages and makes their time pass.
@@ -72,7 +73,7 @@ pub trait World {
     fn broadcasts(&self) -> &Broadcasts;
 
     /// The links that are up.
-    fn topology(&self) -> Graph;
+    fn topology(&self) -> Arc<Graph>;
 }
 
 /// Messages that are on their way.

@@ -98,6 +98,10 @@ pub(super) struct RunArguments {
     /// Write trace.jsonl: everything that happens, one JSON object a line
     #[arg(long)]
     pub(super) trace: bool,
+    /// Draw nothing: a small run then takes a few milliseconds
+    #[cfg(feature = "draw")]
+    #[arg(long)]
+    pub(super) no_pictures: bool,
     /// Run the scenario twice side by side first, and stop at the first event that differs
     #[arg(long)]
     pub(super) check_determinism: bool,

@@ -22,9 +22,6 @@ pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("our values have string keys and no failing parts")
 }
 
-/// The most nodes that a status lists one by one, with nearly a kilobyte each.
-const MOST_LISTED: usize = 100_000;
-
 /// The status of a network and of each of its nodes.
 #[derive(Serialize)]
 pub(super) struct Status {
@@ -38,8 +35,8 @@ pub(super) struct Status {
 
 pub(super) fn status<W: World>(network: &Network<W>) -> Status {
     let whole = network.status();
-    if whole.nodes > MOST_LISTED {
-        let left_out = format!("the nodes: above {} they are not listed", counted(MOST_LISTED));
+    if whole.nodes > Export::MOST_NODES {
+        let left_out = format!("the nodes: above {} they are not listed", counted(Export::MOST_NODES));
         return Status { network: whole, nodes: None, left_out: Some(left_out) };
     }
     let nodes = network.up().map(|node| network.node_status(node)).collect();
@@ -63,7 +60,7 @@ impl Moment {
     /// The network with which a run ends.
     pub(super) fn last<C>(scenario: &Scenario<C>, network: Closing, metrics: &Metrics) -> Moment {
         let (name, caption) = ("topology".into(), scenario.file.question.clone());
-        Moment { name, caption, network, hops: metrics.first_hops().to_vec(), talk: Vec::new() }
+        Moment { name, caption, network, hops: metrics.first_hops(), talk: Vec::new() }
     }
 
     /// The network with which a run starts.
@@ -125,26 +122,27 @@ pub(super) fn left_out(moments: &[Moment]) -> Option<String> {
     (!names.is_empty()).then(|| format!("{}: {why}", names.join(", ")))
 }
 
-/// Writes the network at these moments. Every node stands at the same place in all pictures.
-pub(super) fn moments<C>(results: &Results, scenario: &Scenario<C>, moments: &[Moment]) -> io::Result<()> {
-    for moment in moments.iter().filter(|moment| Export::is_useful(&moment.network.graph)) {
-        moment.export(results, scenario)?;
-    }
-    #[cfg(feature = "draw")]
-    {
-        let union = union(moments);
-        let layout = Layout::force_directed(&union, scenario.file.seed);
-        let mut since = None;
-        for (number, moment) in moments.iter().enumerate() {
-            // What is new belongs to a series of snapshots, not to the picture of the whole run.
-            let is_snapshot = number + 1 < moments.len();
-            let arrows = moment.arrows();
-            let picture = moment.picture(scenario, &arrows, since.filter(|_| is_snapshot));
-            let name = &moment.name;
-            results.write(&format!("{name}.png"), picture.png(&layout).map_err(io::Error::other)?)?;
-            results.write(&format!("{name}.svg"), picture.svg(&layout).map_err(io::Error::other)?)?;
-            since = Some(&moment.network.graph);
-        }
+/// Exports the network at these moments.
+pub(super) fn exports<C>(results: &Results, scenario: &Scenario<C>, moments: &[Moment]) -> io::Result<()> {
+    let mut useful = moments.iter().filter(|moment| Export::is_useful(&moment.network.graph));
+    useful.try_for_each(|moment| moment.export(results, scenario))
+}
+
+/// Draws the network at these moments. Every node stands at the same place in all pictures.
+#[cfg(feature = "draw")]
+pub(super) fn pictures<C>(results: &Results, scenario: &Scenario<C>, moments: &[Moment]) -> io::Result<()> {
+    let union = union(moments);
+    let layout = Layout::force_directed(&union, scenario.file.seed);
+    let mut since = None;
+    for (number, moment) in moments.iter().enumerate() {
+        // What is new belongs to a series of snapshots, not to the picture of the whole run.
+        let is_snapshot = number + 1 < moments.len();
+        let arrows = moment.arrows();
+        let picture = moment.picture(scenario, &arrows, since.filter(|_| is_snapshot));
+        let name = &moment.name;
+        results.write(&format!("{name}.png"), picture.png(&layout).map_err(io::Error::other)?)?;
+        results.write(&format!("{name}.svg"), picture.svg(&layout).map_err(io::Error::other)?)?;
+        since = Some(&moment.network.graph);
     }
     Ok(())
 }
@@ -154,7 +152,7 @@ pub(super) fn moments<C>(results: &Results, scenario: &Scenario<C>, moments: &[M
 fn union(moments: &[Moment]) -> Cow<'_, Graph> {
     match moments {
         [moment] => Cow::Borrowed(&moment.network.graph),
-        _ => Cow::Owned(Graph::union(moments.iter().map(|moment| &moment.network.graph))),
+        _ => Cow::Owned(Graph::union(moments.iter().map(|moment| &*moment.network.graph))),
     }
 }
 

@@ -33,6 +33,7 @@ struct Observers {
 }
 
 impl Observer for Observers {
+    #[inline]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         self.metrics.observe(time, event);
         self.talk.observe(time, event);
@@ -103,10 +104,13 @@ where
     let summary = Summary::of(&scenario, &network, metrics, &closing, &course, arguments.repeat(&scenario));
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
     moments.push(Moment::last(&scenario, closing, metrics));
-    files::moments(&results, &scenario, &moments).map_err(unwritten())?;
+    files::exports(&results, &scenario, &moments).map_err(unwritten())?;
     let left_out = files::left_out(&moments);
     #[cfg(feature = "draw")]
-    files::charts(&results, &summary, metrics).map_err(unwritten())?;
+    if !arguments.no_pictures {
+        files::pictures(&results, &scenario, &moments).map_err(unwritten())?;
+        files::charts(&results, &summary, metrics).map_err(unwritten())?;
+    }
     if let Some(trace) = network.into_observer().trace {
         trace.finish().map_err(unwritten())?;
     }
@@ -182,7 +186,7 @@ fn moment<P: Protocol>(network: &Network<Simulated<P>>, name: String, follow: Op
     Moment {
         caption: format!("After {}", network.now()),
         network: Closing::of(network),
-        hops: metrics.first_hops().to_vec(),
+        hops: metrics.first_hops(),
         talk: follow.map(|node| talk.with(node).to_vec()).unwrap_or_default(),
         name,
     }

@@ -95,7 +95,7 @@ fn course(asked: u64) -> Course {
 fn judged(metrics: &Metrics, expectation: &Expectation, in_flight: InFlight, course: &Course) -> Judgement {
     let end = Time::from_nanos(100_000_000);
     let graph = Graph::from_edges(3, &[(0, 1), (1, 2)]);
-    let closing = Closing { time: end, present: vec![true; 3], graph, messages_sent: 0 };
+    let closing = Closing { time: end, present: vec![true; 3], graph: graph.into(), messages_sent: 0 };
     let inbox = |node: NodeId| match node.0 {
         1 => vec![(NodeId(0), message("hi")), (NodeId(2), message("ho"))],
         _ => Vec::new(),

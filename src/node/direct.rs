@@ -74,7 +74,7 @@ impl Node {
         title: String,
         message: String,
     ) {
-        let origin = (net.identity(net.me()), self.publisher.incarnation(net));
+        let origin = (net.identity(net.me()), self.aside.publisher.incarnation(net));
         let direct = &mut self.aside.direct;
         let next = direct.next.entry(to).or_default();
         let sequence = *next;
@@ -90,7 +90,7 @@ impl Node {
 
     /// Sends all that waits for a peer to which there is a link, and was not sent over it yet.
     pub(super) fn transmit(&mut self, net: &mut impl Transport<Node>, to: NodeId) {
-        let incarnation = self.publisher.incarnation(net);
+        let incarnation = self.aside.publisher.incarnation(net);
         let waiting = self.aside.direct.unresolved.iter_mut().filter(|outgoing| outgoing.to == to);
         for outgoing in waiting.filter(|outgoing| !outgoing.sent) {
             let Outgoing { sequence, ref message, .. } = *outgoing;

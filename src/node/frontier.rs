@@ -1,4 +1,4 @@
-//! What was seen, in bounded memory: per origin a frontier, the highest contiguous sequence and a few ranges above
+//! What was seen of one origin, in bounded memory: a frontier, the highest contiguous sequence and a few ranges above
 //! it. A list of the latest ids would forget: after enough messages an old one would be new again.
 
 use crate::message::Origin;
@@ -38,6 +38,21 @@ impl Frontiers {
 }
 
 impl Frontier {
+    /// All below `next` was seen, and nothing else.
+    pub(super) fn up_to(next: u64) -> Frontier {
+        Frontier { next, ranges: Vec::new() }
+    }
+
+    /// The first sequence number that was not seen, if none above it was.
+    pub(super) fn whole(&self) -> Option<u64> {
+        self.ranges.is_empty().then_some(self.next)
+    }
+
+    /// How many sequence numbers count as seen.
+    pub(super) fn count(&self) -> u64 {
+        self.next + self.ranges.iter().map(|(first, last)| last - first + 1).sum::<u64>()
+    }
+
     /// Records a sequence number. The largest of all, 2^64 - 1, is never new: no origin gets there.
     pub(super) fn record(&mut self, sequence: u64) -> Sight {
         let is_new = sequence != u64::MAX && self.insert(sequence);
@@ -51,6 +66,11 @@ impl Frontier {
     fn insert(&mut self, sequence: u64) -> bool {
         if sequence < self.next {
             return false;
+        }
+        if sequence == self.next {
+            self.next += 1;
+            self.absorb();
+            return true;
         }
         // The first range that does not end before `sequence`.
         let at = self.ranges.partition_point(|&(_, last)| last < sequence);

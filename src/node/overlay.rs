@@ -1,11 +1,15 @@
 //! Who neighbors whom.
 
 use crate::id::NodeId;
+use smallvec::SmallVec;
+
+/// So many neighbors stand inline, in the cache line that a flood reads anyway.
+const INLINE: usize = 10;
 
 /// The peers with which a node exchanges broadcasts, in the order in which they became neighbors.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Neighbors {
-    peers: Vec<NodeId>,
+    peers: SmallVec<[NodeId; INLINE]>,
 }
 
 impl Neighbors {
@@ -24,7 +28,7 @@ impl Neighbors {
     /// A peer is no neighbor any more; whether it was one.
     pub(super) fn remove(&mut self, peer: NodeId) -> bool {
         let before = self.peers.len();
-        self.peers.retain(|&neighbor| neighbor != peer);
+        self.peers.retain(|neighbor| *neighbor != peer);
         self.peers.len() < before
     }
 
@@ -45,6 +49,6 @@ impl Neighbors {
 
     /// The neighbors as they are now, to be spoken to while they may change.
     pub(super) fn to_vec(&self) -> Vec<NodeId> {
-        self.peers.clone()
+        self.peers.to_vec()
     }
 }

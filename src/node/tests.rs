@@ -69,3 +69,16 @@ fn a_link_that_went_down_is_not_used() {
         .collect();
     assert_eq!(receivers, [NodeId(2)]);
 }
+
+#[test]
+fn data_is_packed_as_if_it_were_encoded() {
+    let mut net = Outbox::<Node>::new(NodeId(0));
+    let payload = net.receive(foreign(0));
+    for hops in [0, 1, 127, 128, 16_383, 16_384, u32::MAX] {
+        let message = NodeMessage::Data { payload, hops };
+        let size = postcard::to_allocvec(&message).unwrap().len() as u32;
+        let (word, packed) = message.pack().unwrap();
+        assert_eq!((packed, NodeMessage::unpack(word)), (size, (message, size)));
+    }
+    assert_eq!(NodeMessage::from(Control::AskNode).pack(), None);
+}

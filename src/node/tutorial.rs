@@ -17,7 +17,7 @@
 //! the other waits, as its heir, and then begins anew.
 
 use super::links::Errand;
-use super::{Control, Node, NodeTimer, OverlayKind};
+use super::{Aside, Control, Node, NodeTimer, OverlayKind};
 use crate::id::NodeId;
 use crate::protocol::{Notice, State};
 use crate::transport::Transport;
@@ -115,7 +115,7 @@ impl Tutorial {
 impl Node {
     pub(super) fn join(&mut self, net: &mut impl Transport<Node>, contacts: Vec<NodeId>) {
         let idle = self.aside.state == State::Member && !self.aside.tutorial.told_to_join;
-        if self.overlay == OverlayKind::Static || !idle {
+        if self.aside.overlay == OverlayKind::Static || !idle {
             return;
         }
         self.aside.tutorial.told_to_join = true;
@@ -125,14 +125,14 @@ impl Node {
         if contacts.is_empty() {
             return net.notify(Notice::Joined);
         }
-        (self.aside.state, self.aside.is_member) = (State::Joining, false);
+        (self.aside.state, self.aside.is_newcomer) = (State::Joining, true);
         self.aside.tutorial.contacts = contacts;
         self.seek(net);
     }
 
     /// Whether it has what it looks for.
     fn is_content(&self) -> bool {
-        self.neighbors.len() >= ENOUGH && self.aside.is_member
+        self.neighbors.len() >= ENOUGH && !self.aside.is_newcomer
     }
 
     /// Looks for neighbors, if there are too few, or for the network; unless a search is under way.
@@ -141,7 +141,7 @@ impl Node {
         if self.is_content() || !stays || self.aside.tutorial.search != Search::Resting {
             return;
         }
-        if self.aside.tutorial.failures >= LONELY && !self.aside.is_member {
+        if self.aside.tutorial.failures >= LONELY && self.aside.is_newcomer {
             // Others may do so as well: it goes on looking for them.
             self.become_member(net, None);
             self.aside.tutorial.failures = 0;
@@ -246,7 +246,7 @@ impl Node {
     }
 
     pub(super) fn on_hello(&mut self, net: &mut impl Transport<Node>, from: NodeId, member: bool) {
-        net.send(from, Control::Welcome { member: self.aside.is_member }.into());
+        net.send(from, Control::Welcome { member: !self.aside.is_newcomer }.into());
         self.befriend(net, from, member);
     }
 
@@ -262,7 +262,7 @@ impl Node {
         self.neighbors.add(peer);
         self.aside.book.add(net, peer);
         self.perform_duties(net, peer);
-        if member && !self.aside.is_member {
+        if member && self.aside.is_newcomer {
             self.become_member(net, Some(peer));
         }
         self.revive(net);
@@ -274,7 +274,7 @@ impl Node {
 
     /// Newcomers may have linked to each other: who is a member, `through` one, makes its other neighbors members.
     fn become_member(&mut self, net: &mut impl Transport<Node>, through: Option<NodeId>) {
-        self.aside.is_member = true;
+        self.aside.is_newcomer = false;
         self.aside.tutorial.contacts.clear();
         if self.aside.state == State::Joining {
             self.aside.state = State::Member;
@@ -311,9 +311,9 @@ impl Node {
     }
 
     fn search_failed(&mut self, net: &mut impl Transport<Node>) {
-        let tutorial = &mut self.aside.tutorial;
+        let Aside { tutorial, state, .. } = &mut *self.aside;
         tutorial.search = Search::Resting;
-        if self.aside.state == State::Leaving {
+        if *state == State::Leaving {
             return;
         }
         let pause = FIRST_PAUSE * 2u32.pow(tutorial.failures.min(MOST_FAILURES));
@@ -346,7 +346,7 @@ impl Node {
 
     /// Something changed: a search that has given up, or pauses for long, has new hope.
     fn revive(&mut self, net: &mut impl Transport<Node>) {
-        if self.aside.is_member && self.aside.tutorial.failures > 0 {
+        if !self.aside.is_newcomer && self.aside.tutorial.failures > 0 {
             self.aside.tutorial.failures = 0;
             if self.aside.tutorial.search == Search::Pausing {
                 self.aside.tutorial.search = Search::Resting;
@@ -363,7 +363,7 @@ impl Node {
         was_neighbor: bool,
         failed: &[Errand],
     ) {
-        if self.overlay == OverlayKind::Static {
+        if self.aside.overlay == OverlayKind::Static {
             return;
         }
         match self.aside.tutorial.search {
@@ -401,7 +401,7 @@ impl Node {
         if self.aside.state == State::Leaving {
             return;
         }
-        if self.overlay == OverlayKind::Static {
+        if self.aside.overlay == OverlayKind::Static {
             return self.stop(net);
         }
         self.aside.state = State::Leaving;

@@ -38,6 +38,7 @@ impl Conversation {
 }
 
 impl Observer for Conversation {
+    #[inline]
     fn observe(&mut self, _time: Time, event: Observation<'_>) {
         let Observation::Sent(parcel) = event else { return };
         for (node, said) in &mut self.followed {

@@ -4,33 +4,36 @@ use super::{Observation, Observer};
 use crate::id::NodeId;
 use crate::message::Payload;
 use crate::protocol::{Census, Notice};
-use crate::time::Time;
+use crate::time::{Time, nanos};
 use fixedbitset::FixedBitSet;
 use petgraph::unionfind::UnionFind;
+use rustc_hash::FxHashMap;
 use serde::Serialize;
 use std::time::Duration;
 
 /// Counts how every broadcast of a run spread, and which nodes could have heard of each other at all.
 ///
-/// Memory: about 20 bytes a node; for each broadcast a bit a node and eight bytes a delivery.
+/// Memory: about ten bytes a node, and 32 more for one that joins; for each broadcast a bit a node and eight bytes a delivery.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     /// One per broadcast, in order of publication.
     spreads: Vec<Spread>,
-    /// Since when each node has been a part of the network: from its start, unless it had to join.
-    member_since: Vec<Option<Time>>,
-    had_to_join: FixedBitSet,
-    /// When each node ended its life.
-    stopped: Vec<Option<Time>>,
+    /// So many nodes, the first ones, were part of the network from the start of the run.
+    given: usize,
+    /// All others.
+    late: Vec<Late>,
+    /// When nodes ended their lives; looked up only.
+    stopped: FxHashMap<NodeId, Time>,
     /// Joins nodes that were ever linked, directly or through others. An upper bound of who could reach whom.
     ever_linked: UnionFind<u32>,
-    /// At how many hops each node delivered the first broadcast.
-    first_hops: Vec<Option<u32>>,
+    /// At how many hops each node delivered the first broadcast; [`NEVER`] if it did not, [`FAR`] if `far_hops` tells.
+    first_hops: Vec<u16>,
+    /// Looked up only.
+    far_hops: FxHashMap<NodeId, u32>,
     /// Broadcasts that nodes gave up on.
     gaps: u64,
     /// How long each node that joined was on its way in, in nanoseconds.
     joins: Vec<u64>,
-    started: Vec<Time>,
     /// Messages without a broadcast's content, in all and until the latest node was in.
     control_messages: u64,
     control_messages_to_join: u64,
@@ -38,6 +41,19 @@ pub struct Metrics {
     censuses: Vec<(Time, Census)>,
     /// What became of direct messages.
     direct: DirectMessages,
+}
+
+/// More hops than a small number holds.
+const FAR: u16 = u16::MAX - 1;
+const NEVER: u16 = u16::MAX;
+
+/// A node that was not there from the start of the run.
+#[derive(Clone, Copy, Debug)]
+struct Late {
+    started: Time,
+    /// Since when it has been a part of the network.
+    member_since: Option<Time>,
+    had_to_join: bool,
 }
 
 /// What became of direct messages.
@@ -73,14 +89,14 @@ impl Default for Metrics {
     fn default() -> Metrics {
         Metrics {
             spreads: Vec::new(),
-            member_since: Vec::new(),
-            had_to_join: FixedBitSet::new(),
-            stopped: Vec::new(),
+            given: 0,
+            late: Vec::new(),
+            stopped: FxHashMap::default(),
             ever_linked: UnionFind::new_empty(),
             first_hops: Vec::new(),
+            far_hops: FxHashMap::default(),
             gaps: 0,
             joins: Vec::new(),
-            started: Vec::new(),
             control_messages: 0,
             control_messages_to_join: 0,
             censuses: Vec::new(),
@@ -118,9 +134,14 @@ impl Metrics {
         &self.spreads[payload.index()]
     }
 
-    /// At how many hops each node delivered the first broadcast; empty if there was none.
-    pub fn first_hops(&self) -> &[Option<u32>] {
-        if self.spreads.is_empty() { &[] } else { &self.first_hops }
+    /// At how many hops each node delivered the first broadcast; empty if there was none. Nodes that came later may be missing.
+    pub fn first_hops(&self) -> Vec<Option<u32>> {
+        let hops = |(node, &hops): (usize, &u16)| match hops {
+            NEVER => None,
+            FAR => self.far_hops.get(&NodeId::at(node)).copied(),
+            near => Some(near.into()),
+        };
+        self.first_hops.iter().enumerate().map(hops).collect()
     }
 
     /// How many broadcasts were given up by some node, counted once per node and broadcast.
@@ -140,18 +161,65 @@ impl Metrics {
 
     /// Whether a node was not there from the start, but had to join.
     pub fn had_to_join(&self, node: NodeId) -> bool {
-        self.had_to_join.contains(node.index())
+        self.late(node).is_some_and(|late| late.had_to_join)
     }
 
     /// Whether a node became a part of the network.
     pub fn is_member(&self, node: NodeId) -> bool {
-        self.member_since[node.index()].is_some()
+        self.member_since(node).is_some()
     }
 
     /// Whether `node` is entitled to the broadcast: it is a member, and up, from the publication to the end.
     pub fn is_entitled(&self, spread: &Spread, node: NodeId, end: Time) -> bool {
-        self.member_since[node.index()].is_some_and(|since| since <= spread.published)
-            && self.stopped[node.index()].is_none_or(|stopped| stopped >= end)
+        self.member_since(node).is_some_and(|since| since <= spread.published)
+            && self.stopped.get(&node).is_none_or(|&stopped| stopped >= end)
+    }
+
+    fn late(&self, node: NodeId) -> Option<&Late> {
+        self.late.get(node.index().checked_sub(self.given)?)
+    }
+
+    fn member_since(&self, node: NodeId) -> Option<Time> {
+        if node.index() < self.given { Some(Time::ZERO) } else { self.late(node)?.member_since }
+    }
+
+    fn start(&mut self, time: Time, node: NodeId, is_member: bool) {
+        debug_assert_eq!(node.index(), self.size(), "nodes start in the order of their numbers");
+        if is_member && time == Time::ZERO && self.late.is_empty() {
+            self.given += 1;
+        } else {
+            let member_since = is_member.then_some(time);
+            self.late.push(Late { started: time, member_since, had_to_join: !is_member });
+        }
+        self.ever_linked.new_set();
+    }
+
+    fn joined(&mut self, time: Time, node: NodeId) {
+        // Who was a member from its start does not join.
+        if let Some(late) = node.index().checked_sub(self.given).map(|late| &mut self.late[late]) {
+            late.member_since = Some(time);
+            self.joins.push(nanos(time.since(late.started)));
+            self.control_messages_to_join = self.control_messages;
+        }
+    }
+
+    fn deliver(&mut self, time: Time, node: NodeId, payload: Payload, hops: u32) {
+        let is_first = self.spreads[payload.index()].deliver(time, node, hops);
+        if payload.index() == 0 && is_first {
+            if self.first_hops.len() <= node.index() {
+                self.first_hops.resize(self.size(), NEVER);
+            }
+            let near = u16::try_from(hops).ok().filter(|&hops| hops < FAR);
+            self.first_hops[node.index()] = near.unwrap_or(FAR);
+            if near.is_none() {
+                self.far_hops.insert(node, hops);
+            }
+        }
+    }
+
+    /// How many nodes there ever were.
+    fn size(&self) -> usize {
+        self.given + self.late.len()
     }
 
     /// A label for every node, the same for those that were ever linked, directly or through others: a broadcast could
@@ -163,17 +231,18 @@ impl Metrics {
 
     /// Every node that ever lived.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
-        (0..self.stopped.len() as u32).map(NodeId)
+        (0..self.size() as u32).map(NodeId)
     }
 }
 
 impl Spread {
-    fn new(origin: NodeId, published: Time) -> Spread {
+    /// With room for so many deliveries.
+    fn new(origin: NodeId, published: Time, room: usize) -> Spread {
         Spread {
             origin,
             published,
             delivered: FixedBitSet::new(),
-            delays: Vec::new(),
+            delays: Vec::with_capacity(room),
             hops_total: 0,
             last_hops: 0,
             payload_messages: 0,
@@ -181,15 +250,17 @@ impl Spread {
         }
     }
 
-    fn deliver(&mut self, time: Time, node: NodeId, hops: u32) {
+    /// Whether it is the node's first.
+    fn deliver(&mut self, time: Time, node: NodeId, hops: u32) -> bool {
         self.delivered.grow(node.index() + 1);
         if self.delivered.put(node.index()) {
             self.repeated.get_or_insert((node, time));
-            return;
+            return false;
         }
         self.delays.push(time.nanos() - self.published.nanos());
         self.hops_total += u64::from(hops);
         self.last_hops = hops;
+        true
     }
 
     /// Whether `node` delivered it.
@@ -221,58 +292,55 @@ impl Spread {
 }
 
 impl Observer for Metrics {
+    /// Inlined, so that what is of no interest costs nothing where it happens.
+    #[inline(always)]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         match event {
-            Observation::Started { node, is_member } => {
-                debug_assert_eq!(
-                    node.index(),
-                    self.stopped.len(),
-                    "nodes start in the order of their numbers"
-                );
-                self.member_since.push(is_member.then_some(time));
-                self.had_to_join.grow(self.member_since.len());
-                self.had_to_join.set(node.index(), !is_member);
-                self.stopped.push(None);
-                self.started.push(time);
-                self.first_hops.push(None);
-                self.ever_linked.new_set();
-            }
-            Observation::Published { broadcast, .. } => {
-                self.spreads.push(Spread::new(broadcast.origin.node, time));
-            }
             Observation::Sent(parcel) => match parcel.payload {
                 Some(payload) => self.spreads[payload.index()].payload_messages += 1,
                 None => self.control_messages += 1,
             },
+            Observation::Received(_) | Observation::Dropped(..) | Observation::LinkDown { .. } => {}
             Observation::Noticed { node, notice: Notice::Delivered { payload, hops } } => {
-                self.spreads[payload.index()].deliver(time, node, hops);
-                if payload.index() == 0 {
-                    self.first_hops[node.index()].get_or_insert(hops);
-                }
+                self.deliver(time, node, payload, hops);
             }
-            Observation::Noticed { notice: Notice::Gap { first, last, .. }, .. } => {
-                self.gaps += last - first + 1
+            rare => self.observe_rare(time, rare),
+        }
+    }
+}
+
+impl Metrics {
+    fn observe_rare(&mut self, time: Time, event: Observation<'_>) {
+        match event {
+            Observation::Started { node, is_member } => self.start(time, node, is_member),
+            Observation::Published { broadcast, .. } => {
+                let room = self.spreads.last().map_or(0, Spread::receivers);
+                self.spreads.push(Spread::new(broadcast.origin.node, time, room));
             }
             Observation::LinkUp { node, peer } => {
                 self.ever_linked.union(node.0, peer.0);
             }
-            Observation::Stopped { node } => self.stopped[node.index()] = Some(time),
-            Observation::Noticed { node, notice: Notice::Joined } => {
-                self.member_since[node.index()] = Some(time);
-                self.joins.push(time.since(self.started[node.index()]).as_nanos() as u64);
-                self.control_messages_to_join = self.control_messages;
+            Observation::Stopped { node } => {
+                self.stopped.insert(node, time);
             }
-            Observation::Noticed { notice: Notice::Counted(census), .. } => {
-                self.censuses.push((time, census))
-            }
-            Observation::Noticed { notice: Notice::Resolved { delivered, .. }, .. } => {
-                let counter = if delivered { &mut self.direct.delivered } else { &mut self.direct.lost };
-                *counter += 1;
-            }
-            Observation::Noticed { .. }
+            Observation::Noticed { node, notice } => self.notice(time, node, notice),
+            Observation::Sent(_)
             | Observation::Received(_)
             | Observation::Dropped(..)
             | Observation::LinkDown { .. } => {}
+        }
+    }
+
+    fn notice(&mut self, time: Time, node: NodeId, notice: Notice) {
+        match notice {
+            Notice::Gap { first, last, .. } => self.gaps += last - first + 1,
+            Notice::Joined => self.joined(time, node),
+            Notice::Counted(census) => self.censuses.push((time, census)),
+            Notice::Resolved { delivered, .. } => {
+                let counter = if delivered { &mut self.direct.delivered } else { &mut self.direct.lost };
+                *counter += 1;
+            }
+            Notice::Delivered { .. } | Notice::Received { .. } => {}
         }
     }
 }

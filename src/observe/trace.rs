@@ -80,6 +80,7 @@ impl<W: Write> Trace<W> {
 }
 
 impl<W: Write> Observer for Trace<W> {
+    #[inline]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         if self.failed.is_none() {
             let record = Record { time_ns: time.nanos(), ..Record::of(event) };

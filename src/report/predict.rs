@@ -1,8 +1,9 @@
 //! What a run will cost, told before it starts.
 
+use super::Export;
 use crate::protocol::{Command, Cost, Protocol, Size};
 use crate::scenario::{Action, Nodes, Outline, PlannedStep};
-use crate::sim::{LinkKind, Sim, Topology};
+use crate::sim::{Jitter, Latency, LinkKind, Sim, Topology};
 use crate::time::Time;
 use crate::units::grouped;
 use std::time::Duration;
@@ -26,36 +27,48 @@ pub struct Prediction {
 // 10^3 to 10^6 nodes, and compare events, wall time and peak memory (`/usr/bin/time -v`) with what `check` says.
 
 /// Bytes of the process without any node, most of it for drawing.
-const PROCESS: f64 = 30e6;
-/// Bytes that a node keeps elsewhere, and that observers keep of it.
-const NODE_BESIDE: f64 = 640.0;
-/// Bytes for a node and for a link in graphs and lists of edges: the scenario's, the one with which the simulator starts, the
-/// one at the end, and what these are made from. Most are gone before the next is there.
-const GRAPH_NODE: f64 = 16.0;
-const GRAPH_LINK: f64 = 32.0;
+const PROCESS: f64 = 28.5e6;
+/// Bytes that a node keeps elsewhere, and that observers and reports keep of it.
+const NODE_BESIDE: f64 = 60.0;
+/// Bytes that a node keeps elsewhere, in addition, if it joins.
+const NODE_THAT_JOINS: f64 = 1_400.0;
+/// Bytes for a link in the graph with which a run starts, and in those of its end and its pictures.
+const GRAPH_LINK: f64 = 8.0;
+/// Bytes for a link of the start on which messages keep their order.
+const STREAM: f64 = 16.0;
 /// Lists grow by doubling: so much of what the ends of links fill is filled twice.
 const SLACK: f64 = 1.5;
-/// Bytes that a node keeps of an origin: an entry of a hash table with its slack.
-const SEEN_ORIGIN: f64 = 135.0;
+/// A node has room for so many origins. For others it keeps a list of so many bytes, and so many for each.
+const ORIGINS: f64 = 4.0;
+const OTHER_ORIGINS: f64 = 120.0;
+const OTHER_ORIGIN: f64 = 10.0;
+/// Bytes of an event that does not fit the queue's entries, its entry included.
+const STORED_EVENT: f64 = 170.0;
 /// Bytes that observers keep of a delivery.
 const DELIVERY: f64 = 8.0;
 /// Bytes of a broadcast in tables, its text apart.
-const CONTENT: f64 = 300.0;
+const CONTENT: f64 = 400.0;
+/// Bytes for a node in a status that lists it.
+const LISTED_NODE: f64 = 1_800.0;
 /// Bytes for the place of a node in a picture that shows it.
 const DRAWN_NODE: f64 = 2_300.0;
 /// Up to so many nodes are shown one by one.
 const MOST_DRAWN: f64 = 10_000.0;
 
-/// Nanoseconds for an event, from so many nodes on, or so many events under way: what does not fit into caches is slow.
-const EVENT_NANOS: [(f64, f64); 4] = [(0.0, 500.0), (3e4, 900.0), (2e5, 2_000.0), (2e6, 3_000.0)];
+/// Nanoseconds for an event: on links that are up from the start, and on those that nodes make.
+const EVENT_NANOS: f64 = 200.0;
+const EVENT_NANOS_AMONG_JOINED: f64 = 800.0;
 /// Nanoseconds of everything else: for the process, a node, a link, and the place of a node in a picture.
-const PROCESS_NANOS: f64 = 2e8;
-const NODE_NANOS: f64 = 6e3;
-const LINK_NANOS: f64 = 1e3;
-const DRAWN_NODE_NANOS: f64 = 4e5;
+const PROCESS_NANOS: f64 = 2.5e8;
+const NODE_NANOS: f64 = 2e3;
+const LINK_NANOS: f64 = 400.0;
+const DRAWN_NODE_NANOS: f64 = 3e5;
+/// The first thousand nodes of a picture are placed with more care.
+const CAREFULLY_DRAWN_NODE_NANOS: f64 = 1e6;
 
-/// For so long the events of an act are under way, half of them at once.
-const UNDER_WAY: Duration = Duration::from_secs(1);
+/// So large a share of the events of an act is under way at once, together with those of acts that come within the time
+/// that a message takes at most.
+const AT_ONCE: f64 = 0.6;
 /// A step that happens more often is played in so many portions.
 const PORTIONS: u32 = 100;
 
@@ -80,7 +93,8 @@ impl Prediction {
 /// Bytes that it takes to make and to draw the network with which a scenario starts.
 pub fn memory_to_draw<C>(outline: &Outline<C>) -> u64 {
     let (nodes, links) = (outline.nodes_at_start() as f64, outline.links_at_start() as f64);
-    (PROCESS + nodes * GRAPH_NODE + links * GRAPH_LINK + drawn(nodes) * DRAWN_NODE) as u64
+    // The list of links from which the graph is made is as large as the graph.
+    (PROCESS + nodes * NODE_BESIDE + links * 2.0 * GRAPH_LINK + drawn(nodes) * DRAWN_NODE) as u64
 }
 
 /// How many of so many nodes are shown one by one.
@@ -116,11 +130,15 @@ struct Rehearsal<'a, P: Protocol> {
     events: f64,
     /// By step.
     events_of_step: Vec<f64>,
-    /// Events under way at once, at most.
+    /// Links that ended.
+    closed: f64,
+    /// Bytes of events under way at once, at most.
     under_way: f64,
     broadcasts: f64,
     deliveries: f64,
     texts: f64,
+    /// Nodes in the longest status.
+    listed: f64,
 }
 
 impl<'a, P: Protocol> Rehearsal<'a, P> {
@@ -134,10 +152,12 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             known: true,
             events: 0.0,
             events_of_step: vec![0.0; outline.timeline.len()],
+            closed: 0.0,
             under_way: 0.0,
             broadcasts: 0.0,
             deliveries: 0.0,
             texts: 0.0,
+            listed: 0.0,
         }
     }
 
@@ -151,7 +171,8 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             Action::Discover { who } => (self.count(who), Command::Discover),
             Action::Status { by: Some(by), .. } => (self.count(by), Command::Census),
             Action::Shutdown => (nodes, Command::Shutdown),
-            Action::Status { by: None, .. } | Action::Snapshot { .. } => return,
+            Action::Status { by: None, .. } => return self.list(),
+            Action::Snapshot { .. } => return,
         };
         let acts = acts * portion.times;
         let copies = self.copies();
@@ -169,9 +190,12 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
         self.events_of_step[portion.step] += acts * events * copies;
         let together = match planned.every.is_zero() {
             true => f64::from(planned.count),
-            false => f64::from(planned.count).min(1.0 + UNDER_WAY.div_duration_f64(planned.every)),
+            false => f64::from(planned.count)
+                .min(1.0 + self.outline.links.horizon().div_duration_f64(planned.every)),
         };
-        self.under_way = self.under_way.max(events * copies * acts / portion.times * together / 2.0);
+        let at_once = events * copies * acts / portion.times * together * AT_ONCE;
+        self.under_way = self.under_way.max(at_once * self.bytes_per_event(&command));
+        self.closed += (-acts * links).max(0.0);
         self.size.links = (self.size.links + acts * links).clamp(0.0, pairs(nodes + acts));
         self.most_links = self.most_links.max(self.size.links);
         match &planned.action {
@@ -182,11 +206,18 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             Action::Leave { .. } | Action::Shutdown => self.size.nodes = (nodes - acts).max(0.0),
             Action::Broadcast { message, .. } => {
                 self.broadcasts += acts;
-                self.deliveries += acts * nodes;
+                self.deliveries += acts * nodes.min(1.0 + events);
                 self.texts += acts * (CONTENT + message.len() as f64);
             }
+            Action::Status { .. } => self.list(),
             _ => {}
         }
+    }
+
+    /// A status lists all nodes that are there.
+    fn list(&mut self) {
+        let nodes = self.size.nodes;
+        self.listed = self.listed.max(if nodes <= Export::MOST_NODES as f64 { nodes } else { 0.0 });
     }
 
     /// How many nodes are meant.
@@ -195,6 +226,18 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             Nodes::All => self.size.nodes,
             Nodes::Share(share) => self.size.nodes * share,
             Nodes::Random | Nodes::One(_) => self.size.nodes.min(1.0),
+        }
+    }
+
+    /// Bytes of an event that a command leads to.
+    fn bytes_per_event(&self, command: &Command) -> f64 {
+        let links = &self.outline.links;
+        // What arrives at one moment stands twice when its turn comes: as it came, and in order.
+        let together = matches!(links.latency, Latency::Constant(_)) && links.jitter == Jitter::None;
+        match command {
+            Command::Broadcast { .. } if together => 2.0 * Sim::<P, ()>::BYTES_PER_EVENT as f64,
+            Command::Broadcast { .. } => Sim::<P, ()>::BYTES_PER_EVENT as f64,
+            _ => STORED_EVENT,
         }
     }
 
@@ -207,29 +250,40 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
     }
 
     fn memory(&self) -> f64 {
-        let node = Sim::<P, ()>::BYTES_PER_NODE as f64 + NODE_BESIDE + GRAPH_NODE;
-        let link = 2.0 * SLACK * Sim::<P, ()>::BYTES_PER_LINK_END as f64 + GRAPH_LINK;
+        let given = self.outline.links_at_start() as f64;
+        let stream = if self.outline.links.kind == LinkKind::Stream { STREAM } else { 0.0 };
+        let made = (self.most_links - given).max(0.0);
+        let node = Sim::<P, ()>::BYTES_PER_NODE as f64 + NODE_BESIDE;
+        let link = 2.0 * SLACK * Sim::<P, ()>::BYTES_PER_LINK_END as f64;
         // An origin is remembered once, however much it has to say.
-        let remembered = self.deliveries.min(self.ever * self.ever);
+        let origins = self.broadcasts.min(self.ever);
+        let others = if origins > ORIGINS { OTHER_ORIGINS + OTHER_ORIGIN * origins } else { 0.0 };
         PROCESS
-            + self.ever * node
-            + self.most_links * link
-            + remembered * SEEN_ORIGIN
+            + self.ever * (node + others)
+            + self.joined() * NODE_THAT_JOINS
+            + given * stream
+            + (made + self.closed) * link
+            + self.most_links * GRAPH_LINK
             + self.deliveries * DELIVERY
             + self.texts
-            + self.under_way * Sim::<P, ()>::BYTES_PER_EVENT as f64
+            + self.under_way
+            + self.listed * LISTED_NODE
             + drawn(self.ever) * DRAWN_NODE
     }
 
     fn nanos(&self) -> f64 {
-        let crowd = self.ever.max(self.under_way);
-        let event =
-            EVENT_NANOS.iter().rev().find(|(from, _)| *from <= crowd).map_or(0.0, |(_, nanos)| *nanos);
+        let event = if self.joined() > 0.0 { EVENT_NANOS_AMONG_JOINED } else { EVENT_NANOS };
         PROCESS_NANOS
             + self.events * event
             + self.ever * NODE_NANOS
             + self.most_links * LINK_NANOS
             + drawn(self.ever) * DRAWN_NODE_NANOS
+            + drawn(self.ever).min(1e3) * CAREFULLY_DRAWN_NODE_NANOS
+    }
+
+    /// How many nodes joined.
+    fn joined(&self) -> f64 {
+        self.ever - self.outline.nodes_at_start() as f64
     }
 
     fn quadratic(&self) -> Vec<String> {
@@ -246,8 +300,8 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             }
             _ => return None,
         };
-        let links = grouped(self.outline.links_at_start());
-        Some(format!("topology.{key} makes {links} links, {SQUARE}; {remedy}"))
+        let links = self.outline.links_at_start();
+        (links >= MANY).then(|| format!("topology.{key} makes {} links, {SQUARE}; {remedy}", grouped(links)))
     }
 
     fn quadratic_step(&self, number: usize, step: &PlannedStep) -> Option<String> {
@@ -265,16 +319,17 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             }
             _ => return None,
         };
-        let events = match self.known {
-            true => format!("about {} events", grouped(self.events_of_step[number].round() as u64)),
-            false => "a number of events".into(),
-        };
-        Some(format!("timeline.{number}.do.{key} takes {events}, {SQUARE}; {remedy}"))
+        let events = self.events_of_step[number].round() as u64;
+        let takes = format!("timeline.{number}.do.{key} leads to about {} events", grouped(events));
+        (self.known && events >= MANY).then(|| format!("{takes}, {SQUARE}; {remedy}"))
     }
 }
 
+/// Fewer events or links are no matter.
+const MANY: u64 = 1_000_000;
+
 /// What it means.
-const SQUARE: &str = "at least four times as many for twice the nodes";
+const SQUARE: &str = "and with twice the nodes it would be at least four times as many";
 
 fn broadcast() -> Command {
     Command::Broadcast { title: String::new(), message: String::new() }

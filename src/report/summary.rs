@@ -10,7 +10,7 @@ use crate::scenario::{Closing, Scenario};
 use crate::sim::Sim;
 use crate::time::{Time, nanos};
 use crate::units::{counted, decimal, grouped, human_bytes, human_duration};
-use crate::world::{Counters, World};
+use crate::world::World;
 use serde::Serialize;
 use std::fmt::{self, Display};
 use std::time::Duration;
@@ -183,8 +183,7 @@ impl Summary {
         let judgement = judge(&scenario.file.expect, evidence);
         let coverage = &judgement.coverage;
         let spreads = metrics.spreads();
-        let counters: Vec<Counters> =
-            (0..network.size()).map(|node| network.counters(NodeId::at(node))).collect();
+        let counters = || (0..network.size()).map(|node| network.counters(NodeId::at(node)));
         let components = graph.components();
         Summary {
             title: scenario.file.title.clone(),
@@ -209,9 +208,8 @@ impl Summary {
                     .map(|spread| f64::from(spread.last_hops)),
             ),
             redundancy: MeanAndMost::of(spreads.iter().filter_map(Spread::redundancy)),
-            messages_sent: MeanAndMost::of(counters.iter().map(|c| c.messages_sent as f64))
-                .unwrap_or_default(),
-            bytes_sent: MeanAndMost::of(counters.iter().map(|c| c.bytes_sent as f64)).unwrap_or_default(),
+            messages_sent: MeanAndMost::of(counters().map(|c| c.messages_sent as f64)).unwrap_or_default(),
+            bytes_sent: MeanAndMost::of(counters().map(|c| c.bytes_sent as f64)).unwrap_or_default(),
             gaps: metrics.gaps(),
             degrees: graph.degrees(),
             components: components.count(),

@@ -74,6 +74,6 @@ impl<C> Outline<C> {
             (None, Some(topology)) => topology.build(file.seed).expect("its parameters were checked"),
             (None, None) => Graph::from_edges(0, &[]),
         };
-        Scenario { file, graph, links, timeline, end }
+        Scenario { file, graph: graph.into(), links, timeline, end }
     }
 }

@@ -11,8 +11,10 @@ use crate::world::World;
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 use rand_chacha::ChaCha8Rng;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
 /// A scenario on its way: a network and what is still to be done to it.
 pub struct Playback<W> {
@@ -68,7 +70,7 @@ pub struct Closing {
     /// Which nodes were up.
     pub present: Vec<bool>,
     /// The links that were up. It has all nodes that ever were.
-    pub graph: Graph,
+    pub graph: Arc<Graph>,
     /// How many messages had been sent.
     pub messages_sent: u64,
 }
@@ -265,7 +267,7 @@ impl Closing {
     }
 
     /// The links among the nodes that were up, and nobody else.
-    pub fn present_graph(&self) -> Graph {
+    pub fn present_graph(&self) -> Cow<'_, Graph> {
         self.graph.among(|node| self.present[node.index()])
     }
 }

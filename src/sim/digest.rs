@@ -61,6 +61,7 @@ pub(super) fn notice(notice: &Notice) -> (u64, u64) {
 }
 
 impl Digest {
+    #[inline]
     pub(super) fn fold(&mut self, time: Time, to: NodeId, from: NodeId, kind: u64, content: u64) {
         self.mix(time.nanos(), u64::from(to.0) << 32 | u64::from(from.0));
         self.mix(kind, content);
@@ -68,6 +69,7 @@ impl Digest {
 
     /// One 64 by 64 to 128 bit multiplication, its halves xored: the step of wyhash. The rotated state stays in, so
     /// that a factor of zero does not forget the past.
+    #[inline]
     fn mix(&mut self, a: u64, b: u64) {
         let product = u128::from(self.0 ^ a ^ 0xa076_1d64_78bd_642f) * u128::from(b ^ 0xe703_7ed1_a0b4_28db);
         self.0 = self.0.rotate_left(23) ^ product as u64 ^ (product >> 64) as u64;

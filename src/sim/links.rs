@@ -120,7 +120,15 @@ impl Default for Latency {
 
 impl Links {
     /// The latency of the link from one node to another without jitter, in nanoseconds.
+    #[inline]
     pub(super) fn latency(&self, draws: Draws, from: NodeId, to: NodeId) -> u64 {
+        match self.latency {
+            Latency::Constant(latency) => nanos(latency),
+            _ => self.varied_latency(draws, from, to),
+        }
+    }
+
+    fn varied_latency(&self, draws: Draws, from: NodeId, to: NodeId) -> u64 {
         // The same draw for both directions.
         let mut draw = draws.at(u64::from(from.0.min(to.0)) << 32 | u64::from(from.0.max(to.0)), u64::MAX);
         match &self.latency {
@@ -140,9 +148,41 @@ impl Links {
         }
     }
 
+    /// At most one message of a hundred takes longer.
+    pub fn horizon(&self) -> Duration {
+        let latency = match &self.latency {
+            Latency::Constant(latency) => *latency,
+            Latency::Uniform { max, .. } => *max,
+            Latency::LogNormal { median, sigma } => {
+                Duration::from_nanos((nanos(*median) as f64 * libm::exp(2.33 * sigma)) as u64)
+            }
+            Latency::Matrix { matrix, .. } => matrix.largest(),
+            Latency::Regions => regions::largest(),
+        };
+        let jitter = match self.jitter {
+            Jitter::None => 0,
+            Jitter::UpTo(most) => nanos(most),
+            Jitter::Share(share) => (nanos(latency) as f64 * share) as u64,
+        };
+        let held_back = match self.kind {
+            LinkKind::Datagram(Datagram { reordering, .. }) if reordering.share >= 0.01 => {
+                nanos(reordering.by)
+            }
+            _ => 0,
+        };
+        Duration::from_nanos(nanos(latency).saturating_add(jitter).saturating_add(held_back))
+    }
+
     /// After how many nanoseconds the copies of one message arrive: none if it is lost, two if it is duplicated.
+    #[inline(always)]
     pub(super) fn copies(&self, latency: u64, draw: &mut Draw) -> [Option<u64>; 2] {
-        let LinkKind::Datagram(datagram) = self.kind else { return [Some(self.travel(latency, draw)), None] };
+        match self.kind {
+            LinkKind::Stream | LinkKind::Unordered => [Some(self.travel(latency, draw)), None],
+            LinkKind::Datagram(datagram) => self.datagram_copies(datagram, latency, draw),
+        }
+    }
+
+    fn datagram_copies(&self, datagram: Datagram, latency: u64, draw: &mut Draw) -> [Option<u64>; 2] {
         if draw.chance(datagram.loss) {
             return [None, None];
         }
@@ -159,6 +199,7 @@ impl Links {
         [Some(first), second]
     }
 
+    #[inline(always)]
     fn travel(&self, latency: u64, draw: &mut Draw) -> u64 {
         let jitter = match self.jitter {
             Jitter::None => 0,

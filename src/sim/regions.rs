@@ -38,6 +38,11 @@ pub(super) fn one_way(draws: Draws, from: NodeId, to: NodeId) -> Duration {
     Duration::from_millis(LATENCY_MS[region(draws, from)][region(draws, to)])
 }
 
+/// The longest of all.
+pub(super) fn largest() -> Duration {
+    Duration::from_millis(LATENCY_MS.into_iter().flatten().max().unwrap_or_default())
+}
+
 /// Where a node is. Depends on the seed and the node alone, so that one node more moves nobody.
 fn region(draws: Draws, node: NodeId) -> usize {
     let drawn = draws.at(u64::from(node.0), REGION).up_to(9_999);

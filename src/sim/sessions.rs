@@ -3,27 +3,44 @@
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::time::Time;
+use prefetch_index::prefetch_index;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
-/// One life of a link. Later sessions have greater numbers.
+/// One life of a link. Later sessions have greater numbers; all links that are up from the start have the first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) struct Session(u32);
+pub(super) struct Session(NonZeroU32);
 
-/// Every node's ends of its links.
-#[derive(Default)]
+/// The session of every link that is up from the start.
+pub(super) const GIVEN: Session = Session(NonZeroU32::MIN);
+
+/// Every node's ends of its links. What is as it was at the start takes no memory beyond the graph, which is shared.
 pub(super) struct Sessions {
-    /// By node; sorted by peer, so that a hub finds a link as fast as a leaf does.
-    ends: Vec<Vec<End>>,
-    latest: u32,
+    /// The links that were up at the start. They still are, unless `changed` tells otherwise.
+    given: Arc<Graph>,
+    /// When the latest thing that must stay in order arrives at the other end, for each end of a given link; empty as long
+    /// as nothing had to.
+    given_arrivals: Vec<Time>,
+    /// By node; sorted by peer, so that a hub finds a link as fast as a leaf does. Ends at the last node with an entry.
+    changed: Vec<Vec<End>>,
+    /// So many ends of given links, in their order in the graph, have been announced to their nodes: the others are not up yet.
+    announced: usize,
+    latest: Session,
 }
 
 /// One node's view of its link to `peer`. It stays when the link is down: what is sent in a new session must not
 /// overtake what the old one has under way.
 struct End {
     peer: NodeId,
-    session: Session,
-    state: State,
+    link: Link,
     /// When the latest thing that must stay in order arrives at the peer.
     last_arrival: Time,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Link {
+    session: Session,
+    state: State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,90 +62,131 @@ pub(super) enum Answer {
     Refuse,
 }
 
+/// What a message finds at its receiver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reception {
+    /// Its session.
+    Up,
+    /// Its session, which it brings up: it was faster than the peer's consent, which it implies.
+    ComesUp,
+    /// Another session, or none.
+    Old,
+}
+
 impl Sessions {
-    /// Bytes a node, and an end of a link.
-    pub(super) const NODE: usize = size_of::<Vec<End>>();
+    /// Bytes an end of a link that was not there at the start.
     pub(super) const LINK_END: usize = size_of::<End>();
 
-    pub(super) fn add_node(&mut self) {
-        self.ends.push(Vec::new());
+    /// All links of a graph are to be up, as soon as they are announced.
+    pub(super) fn new(given: Arc<Graph>) -> Sessions {
+        Sessions { given, given_arrivals: Vec::new(), changed: Vec::new(), announced: 0, latest: GIVEN }
     }
 
-    /// The number of a new session.
-    pub(super) fn fresh(&mut self) -> Session {
-        self.latest = self.latest.checked_add(1).expect("fewer than 2^32 sessions");
-        Session(self.latest)
+    /// The next end of a given link, that of `node`, comes up, whatever the node did about it before.
+    pub(super) fn announce(&mut self, node: NodeId, peer: NodeId) {
+        self.announced += 1;
+        if self.place(node, peer).is_ok() {
+            self.set(node, peer, GIVEN, State::Up);
+        }
     }
 
     /// `node` asks for a link to `peer`: the new session, or `None` if there is a link or a wish already.
     pub(super) fn begin(&mut self, node: NodeId, peer: NodeId) -> Option<Session> {
-        if self.end_of(node, peer).is_some_and(|end| end.state != State::Down) {
+        if self.link(node, peer).is_some_and(|link| link.state != State::Down) {
             return None;
         }
-        let session = self.fresh();
-        self.set(node, peer, session, State::Opening);
-        Some(session)
-    }
-
-    /// A session is up at `node`.
-    pub(super) fn set_up(&mut self, node: NodeId, peer: NodeId, session: Session) {
-        self.set(node, peer, session, State::Up);
+        self.latest = Session(self.latest.0.checked_add(1).expect("fewer than 2^32 sessions"));
+        self.set(node, peer, self.latest, State::Opening);
+        Some(self.latest)
     }
 
     /// `peer` asks `node` for a link.
     pub(super) fn answer(&mut self, node: NodeId, peer: NodeId, session: Session) -> Answer {
-        let answer = match self.end_of(node, peer) {
-            Some(end) if end.state == State::Up => Answer::Refuse,
+        let answer = match self.link(node, peer) {
+            Some(link) if link.state == State::Up => Answer::Refuse,
             // Both asked at once. The earlier session wins, and both ends see the same two numbers.
-            Some(end) if end.state == State::Opening && end.session < session => Answer::PreferOwn,
+            Some(link) if link.state == State::Opening && link.session < session => Answer::PreferOwn,
             _ => Answer::Accept,
         };
         if answer == Answer::Accept {
-            self.set_up(node, peer, session);
+            self.set(node, peer, session, State::Up);
         }
         answer
     }
 
-    /// `node` learns that `peer` agreed; whether the session comes up by that.
-    pub(super) fn come_up(&mut self, node: NodeId, peer: NodeId, session: Session) -> bool {
-        let opening =
-            self.end_of(node, peer).is_some_and(|e| e.session == session && e.state == State::Opening);
-        if opening {
-            self.set_up(node, peer, session);
+    /// `node` gets something that `peer` said in a session. If it waited for the peer's consent, it has that now.
+    #[inline]
+    pub(super) fn receive(&mut self, node: NodeId, peer: NodeId, session: Session) -> Reception {
+        if session == GIVEN && !self.has_changed(node) {
+            return Reception::Up;
         }
-        opening
+        match self.link(node, peer).filter(|link| link.session == session).map(|link| link.state) {
+            Some(State::Up) => Reception::Up,
+            Some(State::Opening) => {
+                self.set(node, peer, session, State::Up);
+                Reception::ComesUp
+            }
+            Some(State::Down) | None => Reception::Old,
+        }
     }
 
-    /// Whether this session is up at `node`.
-    pub(super) fn is_up(&self, node: NodeId, peer: NodeId, session: Session) -> bool {
-        self.up(node, peer) == Some(session)
+    /// The session that is up at `node`, found fast if the node speaks to its peers in ascending order: then `hint`, which
+    /// begins at zero, is the place of the next one.
+    #[inline]
+    pub(super) fn up_next(&self, node: NodeId, peer: NodeId, hint: &mut usize) -> Option<Session> {
+        if self.has_changed(node) || self.announced < self.given.link_ends() {
+            return self.up(node, peer);
+        }
+        let peers = self.given_peers(node);
+        if peers.get(*hint) != Some(&peer) {
+            *hint = peers.binary_search_by_key(&peer.0, |peer| peer.0).ok()?;
+        }
+        *hint += 1;
+        Some(GIVEN)
+    }
+
+    /// Asks the memory for what tells where the links of a node stand …
+    #[inline]
+    pub(super) fn prefetch_place(&self, node: NodeId) {
+        self.given.prefetch_place(node);
+        prefetch_index(&self.changed, node.index());
+    }
+
+    /// … and then for these: those with which [`up_next`](Sessions::up_next) begins, and the middle of what is searched.
+    #[inline]
+    pub(super) fn prefetch_links(&self, node: NodeId) {
+        match self.changed.get(node.index()).filter(|ends| !ends.is_empty()) {
+            Some(ends) => [0, ends.len() / 2, ends.len() - 1].iter().for_each(|&at| prefetch_index(ends, at)),
+            None => self.given.prefetch_neighbors(node),
+        }
     }
 
     /// The session that is up at `node`.
+    #[inline]
     pub(super) fn up(&self, node: NodeId, peer: NodeId) -> Option<Session> {
-        self.end_of(node, peer).filter(|end| end.state == State::Up).map(|end| end.session)
+        self.link(node, peer).filter(|link| link.state == State::Up).map(|link| link.session)
     }
 
     /// `node` closes its link; the session that it ends by that.
     pub(super) fn close(&mut self, node: NodeId, peer: NodeId) -> Option<Session> {
-        let session = self.end_of(node, peer).filter(|end| end.state != State::Down)?.session;
+        let session = self.link(node, peer).filter(|link| link.state != State::Down)?.session;
         self.set(node, peer, session, State::Down);
         Some(session)
     }
 
-    /// `node` closes all its links; the sessions that it ends by that.
+    /// `node` closes all its links; the sessions that it ends by that, in the order of the peers.
     pub(super) fn close_all(&mut self, node: NodeId) -> Vec<(NodeId, Session)> {
-        let open = self.ends[node.index()].iter_mut().filter(|end| end.state != State::Down);
-        open.map(|end| {
-            end.state = State::Down;
-            (end.peer, end.session)
-        })
-        .collect()
+        let mut peers: Vec<NodeId> = self.given_peers(node).to_vec();
+        peers.extend(self.changed.get(node.index()).into_iter().flatten().map(|end| end.peer));
+        peers.sort_unstable_by_key(|peer| peer.0);
+        peers.dedup();
+        peers.into_iter().filter_map(|peer| Some((peer, self.close(node, peer)?))).collect()
     }
 
     /// The peer ended a session; whether that was the one that `node` has.
     pub(super) fn end(&mut self, node: NodeId, peer: NodeId, session: Session) -> bool {
-        let current = self.end_of(node, peer).is_some_and(|e| e.session == session && e.state != State::Down);
+        let current =
+            self.link(node, peer).is_some_and(|link| link.session == session && link.state != State::Down);
         if current {
             self.set(node, peer, session, State::Down);
         }
@@ -137,44 +195,79 @@ impl Sessions {
 
     /// The time at which something arrives that was to arrive at `time`, but not before what was sent earlier.
     pub(super) fn in_order(&mut self, node: NodeId, peer: NodeId, time: Time) -> Time {
-        let end = self.place(node, peer).map(|at| &mut self.ends[node.index()][at]);
-        match end {
-            Ok(end) => {
-                end.last_arrival = end.last_arrival.max(time);
-                end.last_arrival
+        let last_arrival = if let Ok(at) = self.place(node, peer) {
+            &mut self.changed[node.index()][at].last_arrival
+        } else if let Some(end) = self.given.link_end(node, peer) {
+            if self.given_arrivals.is_empty() {
+                self.given_arrivals = vec![Time::ZERO; self.given.link_ends()];
             }
-            Err(_) => time,
-        }
+            &mut self.given_arrivals[end]
+        } else {
+            return time;
+        };
+        *last_arrival = time.max(*last_arrival);
+        *last_arrival
     }
 
-    /// The links that are up at both ends.
-    pub(super) fn graph(&self) -> Graph {
+    /// The links that are up at both ends, among so many nodes.
+    pub(super) fn graph(&self, nodes: usize) -> Arc<Graph> {
+        if self.changed.is_empty() && self.given.nodes() == nodes {
+            return Arc::clone(&self.given);
+        }
         let mut edges = Vec::new();
-        for (node, ends) in self.ends.iter().enumerate() {
-            let node = NodeId::at(node);
-            for end in ends.iter().filter(|end| node.0 < end.peer.0 && end.state == State::Up) {
-                if self.is_up(end.peer, node, end.session) {
-                    edges.push((node.0, end.peer.0));
+        for node in (0..nodes).map(NodeId::at) {
+            let made = self.changed.get(node.index()).into_iter().flatten().map(|end| end.peer);
+            let given =
+                self.given_peers(node).iter().copied().filter(|&peer| self.place(node, peer).is_err());
+            for peer in made.chain(given).filter(|peer| node.0 < peer.0) {
+                if self.up(node, peer).is_some_and(|session| self.up(peer, node) == Some(session)) {
+                    edges.push((node.0, peer.0));
                 }
             }
         }
-        Graph::from_edges(self.ends.len(), &edges)
+        Arc::new(Graph::from_edges(nodes, &edges))
     }
 
     fn set(&mut self, node: NodeId, peer: NodeId, session: Session, state: State) {
-        let place = self.place(node, peer);
-        let ends = &mut self.ends[node.index()];
-        match place {
-            Ok(at) => (ends[at].session, ends[at].state) = (session, state),
-            Err(at) => ends.insert(at, End { peer, session, state, last_arrival: Time::ZERO }),
+        let link = Link { session, state };
+        if self.changed.len() <= node.index() {
+            self.changed.resize_with(node.index() + 1, Vec::new);
+        }
+        match self.place(node, peer) {
+            Ok(at) => self.changed[node.index()][at].link = link,
+            Err(at) => {
+                let given = self.given.link_end(node, peer);
+                let last_arrival = given.and_then(|end| self.given_arrivals.get(end).copied());
+                let last_arrival = last_arrival.unwrap_or(Time::ZERO);
+                self.changed[node.index()].insert(at, End { peer, link, last_arrival });
+            }
         }
     }
 
-    fn end_of(&self, node: NodeId, peer: NodeId) -> Option<&End> {
-        self.place(node, peer).ok().map(|at| &self.ends[node.index()][at])
+    #[inline]
+    fn link(&self, node: NodeId, peer: NodeId) -> Option<Link> {
+        if self.has_changed(node)
+            && let Ok(at) = self.place(node, peer)
+        {
+            return Some(self.changed[node.index()][at].link);
+        }
+        let is_up = self.given.link_end(node, peer).is_some_and(|end| end < self.announced);
+        is_up.then_some(Link { session: GIVEN, state: State::Up })
     }
 
+    #[inline]
+    fn has_changed(&self, node: NodeId) -> bool {
+        self.changed.get(node.index()).is_some_and(|ends| !ends.is_empty())
+    }
+
+    #[inline]
     fn place(&self, node: NodeId, peer: NodeId) -> Result<usize, usize> {
-        self.ends[node.index()].binary_search_by_key(&peer.0, |end| end.peer.0)
+        let ends = self.changed.get(node.index()).map_or(&[][..], Vec::as_slice);
+        ends.binary_search_by_key(&peer.0, |end| end.peer.0)
+    }
+
+    #[inline]
+    fn given_peers(&self, node: NodeId) -> &[NodeId] {
+        if node.index() < self.given.nodes() { self.given.neighbors(node) } else { &[] }
     }
 }

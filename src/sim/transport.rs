@@ -1,10 +1,12 @@
 //! The simulator's side of the seam: what a node does becomes later events.
 
-use super::{Core, Event, What, digest};
+use super::event::{Event, Letter, Stored};
+use super::queue::Queue;
+use super::{Core, Traffic, digest};
 use crate::id::{Identity, NodeId};
-use crate::message::{Broadcast, Origin, Payload, Timestamp};
-use crate::observe::{DropReason, Observation, Observer};
-use crate::protocol::{Notice, Protocol};
+use crate::message::{Broadcast, Origin, Payload, Series, Timestamp};
+use crate::observe::{DropReason, Observation, Observer, Parcel};
+use crate::protocol::{Notice, Protocol, Wire};
 use crate::rng::node_stream;
 use crate::time::LocalTime;
 use crate::transport::Transport;
@@ -15,12 +17,66 @@ use std::time::Duration;
 const EPOCH_MICROS: u64 = 1_735_689_600_000_000;
 
 /// One node's hold on the world, for as long as one handler runs.
-pub(super) struct SimTransport<'a, P: Protocol, O> {
-    pub(super) core: &'a mut Core<P, O>,
-    pub(super) me: NodeId,
+pub(super) struct SimTransport<'a, P: Protocol, O, Q> {
+    core: &'a mut Core<P, O, Q>,
+    me: NodeId,
+    sent: &'a mut Traffic,
+    /// See [`Sessions::up_next`](super::sessions::Sessions::up_next).
+    hint: usize,
 }
 
-impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
+impl<'a, P: Protocol, O, Q> SimTransport<'a, P, O, Q> {
+    pub(super) fn new(core: &'a mut Core<P, O, Q>, me: NodeId, sent: &'a mut Traffic) -> Self {
+        SimTransport { core, me, sent, hint: 0 }
+    }
+}
+
+impl<P: Protocol, O: Observer, Q: Queue<Event>> SimTransport<'_, P, O, Q> {
+    #[inline(never)]
+    fn send_word(&mut self, to: NodeId, kind: &'static str, payload: Option<Payload>, bytes: u32, word: u64) {
+        self.dispatch(to, kind, payload, bytes, Letter::Word(word));
+    }
+
+    #[inline(never)]
+    fn send_whole(&mut self, to: NodeId, kind: &'static str, payload: Option<Payload>, message: P::Message) {
+        let bytes = postcard::experimental::serialized_size(&message).expect("messages can be encoded");
+        self.dispatch(to, kind, payload, bytes as u32, Letter::Whole(message, bytes as u32));
+    }
+
+    /// Hands a letter to the link. `bytes`: the size of its encoding.
+    #[inline(always)]
+    fn dispatch(
+        &mut self,
+        to: NodeId,
+        kind: &'static str,
+        payload: Option<Payload>,
+        bytes: u32,
+        letter: Letter<P::Message>,
+    ) {
+        let (core, me) = (&mut *self.core, self.me);
+        let parcel = Parcel { from: me, to, kind, payload, bytes: core.size(payload, bytes) };
+        let Some(session) = core.sessions.up_next(me, to, &mut self.hint) else {
+            return core.tell(Observation::Dropped(parcel, DropReason::NoLink));
+        };
+        self.sent.messages += 1;
+        self.sent.bytes += u64::from(parcel.bytes);
+        core.tell(Observation::Sent(parcel));
+        let mut draw = core.link_draws.at(u64::from(me.0), self.sent.messages);
+        let latency = core.links.latency(core.link_draws, me, to);
+        let [first, second] = core.links.copies(latency, &mut draw);
+        if first.is_none() {
+            core.tell(Observation::Dropped(parcel, DropReason::Loss));
+        }
+        if let Some(after) = second {
+            core.carry(after, parcel, session, letter.clone());
+        }
+        if let Some(after) = first {
+            core.carry(after, parcel, session, letter);
+        }
+    }
+}
+
+impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_, P, O, Q> {
     fn me(&self) -> NodeId {
         self.me
     }
@@ -39,54 +95,40 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
 
     fn rng(&mut self) -> &mut impl Rng {
         let (seed, me) = (self.core.seed, self.me);
-        self.core.rngs[me.index()].get_or_insert_with(|| Box::new(node_stream(seed, me))).as_mut()
+        self.core.rngs.entry(me).or_insert_with(|| node_stream(seed, me))
     }
 
     fn open(&mut self, peer: NodeId) {
         let me = self.me;
-        if peer == me || peer.index() >= self.core.counters.len() {
+        if peer == me || peer.index() >= self.core.up.len() {
             let latency = self.core.links.latency(self.core.link_draws, me, peer);
-            let time = self.core.now + Duration::from_nanos(latency);
-            self.core.queue.push(time, Event { to: me, what: What::Unreachable { peer } });
+            let time = self.core.now.after(latency);
+            self.core.events.push(time, me, Stored::Unreachable { peer });
         } else if let Some(session) = self.core.sessions.begin(me, peer) {
-            self.core.control(me, peer, What::Open { from: me, session });
+            self.core.control(me, peer, Stored::Open { from: me, session });
         }
     }
 
     fn close(&mut self, peer: NodeId) {
         if let Some(session) = self.core.sessions.close(self.me, peer) {
-            self.core.control(self.me, peer, What::Closed { from: self.me, session });
+            self.core.control(self.me, peer, Stored::Closed { from: self.me, session });
             self.core.closed_by_handler.push_back(peer);
         }
     }
 
+    /// Inlined, so that a message in eight bytes never stands in memory on its way from the node to the queue.
+    #[inline(always)]
     fn send(&mut self, to: NodeId, message: P::Message) {
-        let (core, me) = (&mut *self.core, self.me);
-        let parcel = core.parcel(me, to, &message);
-        let Some(session) = core.sessions.up(me, to) else {
-            return core.tell(Observation::Dropped(parcel, DropReason::NoLink));
-        };
-        let counters = &mut core.counters[me.index()];
-        counters.messages_sent += 1;
-        counters.bytes_sent += u64::from(parcel.bytes);
-        let mut draw = core.link_draws.at(u64::from(me.0), counters.messages_sent);
-        core.tell(Observation::Sent(parcel));
-        let latency = core.links.latency(core.link_draws, me, to);
-        let [first, second] = core.links.copies(latency, &mut draw);
-        if first.is_none() {
-            core.tell(Observation::Dropped(parcel, DropReason::Loss));
-        }
-        if let Some(after) = second {
-            core.carry(after, parcel, session, message.clone());
-        }
-        if let Some(after) = first {
-            core.carry(after, parcel, session, message);
+        let (kind, payload) = (message.kind(), message.payload());
+        match message.pack() {
+            Some((word, bytes)) => self.send_word(to, kind, payload, bytes, word),
+            None => self.send_whole(to, kind, payload, message),
         }
     }
 
     fn set_timer(&mut self, after: Duration, timer: P::Timer) {
         let time = self.core.now + after;
-        self.core.queue.push(time, Event { to: self.me, what: What::Timer(timer) });
+        self.core.events.push(time, self.me, Stored::Timer(timer));
     }
 
     fn publish(&mut self, incarnation: u64, sequence: u64, title: String, message: String) -> Payload {
@@ -103,6 +145,10 @@ impl<P: Protocol, O: Observer> Transport<P> for SimTransport<'_, P, O> {
 
     fn broadcast(&self, payload: Payload) -> &Broadcast {
         self.core.broadcasts.get(payload)
+    }
+
+    fn series(&self, payload: Payload) -> Series {
+        self.core.broadcasts.series(payload)
     }
 
     fn notify(&mut self, notice: Notice) {

@@ -2,7 +2,7 @@
 
 use super::Transport;
 use crate::id::{Identity, NodeId};
-use crate::message::{Broadcast, Broadcasts, Origin, Payload, Timestamp};
+use crate::message::{Broadcast, Broadcasts, Origin, Payload, Series, Timestamp};
 use crate::protocol::{Notice, Protocol};
 use crate::rng::node_stream;
 use crate::time::LocalTime;
@@ -118,6 +118,10 @@ impl<P: Protocol> Transport<P> for Outbox<P> {
 
     fn broadcast(&self, payload: Payload) -> &Broadcast {
         self.broadcasts.get(payload)
+    }
+
+    fn series(&self, payload: Payload) -> Series {
+        self.broadcasts.series(payload)
     }
 
     fn notify(&mut self, notice: Notice) {

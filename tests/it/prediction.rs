@@ -111,19 +111,21 @@ fn what_grows_with_the_square_of_the_nodes_is_named_and_nothing_else() {
         r#"{ "at": "6s", "do": { "discover": {} } }"#,
         r#"{ "at": "7s", "do": "shutdown" }"#,
     ];
-    let complete = r#""topology": { "complete": { "nodes": 10 } }"#;
+    let complete = r#""topology": { "complete": { "nodes": 2000 } }"#;
     let named = Prediction::of::<Node>(&scenario(complete, r#""stream""#, &steps)).quadratic;
-    let square = "at least four times as many for twice the nodes";
+    let square = "and with twice the nodes it would be at least four times as many";
     assert_eq!(
         named,
         [
-            format!("topology.complete makes 45 links, {square}; take `k_out` or `random_regular`"),
+            format!("topology.complete makes 1,999,000 links, {square}; take `k_out` or `random_regular`"),
             format!(
-                "timeline.0.do.broadcast.from takes about 810 events, {square}; let it be `random`, with a `count`"
+                "timeline.0.do.broadcast.from leads to about 7,992,002,000 events, {square}; let it be `random`, with a `count`"
             ),
-            format!("timeline.2.do.send takes about 300 events, {square}; let `from` or `to` be `random`"),
             format!(
-                "timeline.4.do.status.by takes about 900 events, {square}; let it be `random`: all count the same"
+                "timeline.2.do.send leads to about 12,000,000 events, {square}; let `from` or `to` be `random`"
+            ),
+            format!(
+                "timeline.4.do.status.by leads to about 7,996,000,000 events, {square}; let it be `random`: all count the same"
             ),
         ]
     );
