@@ -18,7 +18,7 @@
 #![cfg_attr(feature = "draw", doc = "| [`draw`] | pictures of networks |")]
 #![cfg_attr(feature = "cli", doc = "| [`cli`] | the command line |")]
 //!
-//! How they hang together, and what must never happen: [`architecture`].
+//! How they hang together, and what must never happen: [`architecture`]. How fast they are, and what of: [`measurements`].
 //!
 //! # Quick start
 //!
@@ -62,6 +62,9 @@ pub mod draw;
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
+
+#[doc = include_str!("measurements.md")]
+pub mod measurements {}
 
 pub use graph::Graph;
 pub use id::{Identity, NodeId};

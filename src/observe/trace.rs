@@ -13,54 +13,40 @@
 
 use super::{DropReason, Observation, Observer, Parcel};
 use crate::id::NodeId;
-use crate::message::{MessageId, Payload};
+use crate::message::Payload;
 use crate::protocol::Notice;
 use crate::time::Time;
-use serde::Serialize;
 use std::io::{self, Write};
+use std::ops::Range;
+
+/// Lines are written when they are so many bytes together: few calls of the system, and all stays in the cache.
+const BLOCK: usize = 1 << 16;
 
 /// Writes a trace as it happens; memory does not grow with its length.
 pub struct Trace<W: Write> {
     out: W,
+    lines: Lines,
     failed: Option<io::Error>,
 }
 
-/// One line.
-#[derive(Serialize, Default)]
-struct Record {
-    time_ns: u64,
-    event: &'static str,
-    node: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<NodeId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    broadcast: Option<Payload>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<MessageId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sequence: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hops: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin: Option<NodeId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nodes: Option<u64>,
+/// Lines that are not yet written. There is one for each message sent and each received, so they are put together from
+/// their parts, and parts that a line has in common with one before are copied from there.
+struct Lines {
+    text: Vec<u8>,
+    /// What the latest line began with.
+    head: Option<(Time, Range<usize>)>,
+    /// What the latest line of a message ended with.
+    tail: Option<(Content, Range<usize>)>,
 }
 
+/// What the messages of a broadcast have in common: kind, payload, bytes.
+type Content = (&'static str, Option<Payload>, u32);
+
 impl<W: Write> Trace<W> {
-    /// A trace into `out`, which should be buffered.
+    /// A trace into `out`, which need not be buffered.
     pub fn new(out: W) -> Trace<W> {
-        Trace { out, failed: None }
+        let text = Vec::with_capacity(BLOCK + BLOCK / 8);
+        Trace { out, lines: Lines { text, head: None, tail: None }, failed: None }
     }
 
     /// Ends the trace.
@@ -68,84 +54,138 @@ impl<W: Write> Trace<W> {
     /// # Errors
     /// The first error of the writer; nothing was written after it.
     pub fn finish(mut self) -> io::Result<W> {
+        self.write();
         self.failed.map_or(Ok(()), Err)?;
         self.out.flush()?;
         Ok(self.out)
     }
 
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, record)?;
-        self.out.write_all(b"\n")
+    #[cold]
+    fn write(&mut self) {
+        if self.failed.is_none() {
+            self.failed = self.out.write_all(&self.lines.text).err();
+        }
+        self.lines.clear();
     }
 }
 
 impl<W: Write> Observer for Trace<W> {
     #[inline]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
-        if self.failed.is_none() {
-            let record = Record { time_ns: time.nanos(), ..Record::of(event) };
-            self.failed = self.write(&record).err();
+        self.lines.begin(time).tell(event).raw("}\n");
+        if self.lines.text.len() >= BLOCK {
+            self.write();
         }
     }
 }
 
-impl Record {
-    fn of(event: Observation<'_>) -> Record {
+impl Lines {
+    fn clear(&mut self) {
+        self.text.clear();
+        (self.head, self.tail) = (None, None);
+    }
+
+    fn begin(&mut self, time: Time) -> &mut Lines {
+        match &self.head {
+            Some((of, place)) if *of == time => self.text.extend_from_within(place.clone()),
+            _ => {
+                let start = self.text.len();
+                self.number(r#"{"time_ns":"#, time.nanos()).raw(r#","event":""#);
+                self.head = Some((time, start..self.text.len()));
+            }
+        }
+        self
+    }
+
+    fn tell(&mut self, event: Observation<'_>) -> &mut Lines {
         match event {
-            Observation::Started { node, .. } => Record::at("started", node),
-            Observation::Stopped { node } => Record::at("stopped", node),
-            Observation::Published { payload, broadcast } => Record {
-                broadcast: Some(payload),
-                sequence: Some(broadcast.sequence),
-                id: Some(broadcast.message.id),
-                ..Record::at("published", broadcast.origin.node)
-            },
-            Observation::Sent(parcel) => Record::message("sent", parcel.from, parcel.to, parcel),
-            Observation::Received(parcel) => Record::message("received", parcel.to, parcel.from, parcel),
-            Observation::Dropped(parcel, reason) => Record {
-                reason: Some(reason.name()),
-                ..Record::message("dropped", parcel.from, parcel.to, parcel)
-            },
-            Observation::Noticed { node, notice: Notice::Delivered { payload, hops } } => {
-                Record { broadcast: Some(payload), hops: Some(hops), ..Record::at("delivered", node) }
-            }
-            Observation::Noticed { node, notice: Notice::Gap { origin, first, last } } => Record {
-                origin: Some(origin.node),
-                first: Some(first),
-                last: Some(last),
-                ..Record::at("gap", node)
-            },
-            Observation::Noticed { node, notice: Notice::Joined } => Record::at("joined", node),
-            Observation::Noticed { node, notice: Notice::Received { from } } => {
-                Record { peer: Some(from), ..Record::at("inbox", node) }
-            }
-            Observation::Noticed { node, notice: Notice::Resolved { to, sequence, delivered } } => Record {
-                peer: Some(to),
-                sequence: Some(sequence),
-                ..Record::at(if delivered { "acknowledged" } else { "lost" }, node)
-            },
-            Observation::Noticed { node, notice: Notice::Counted(census) } => {
-                Record { nodes: Some(census.nodes), ..Record::at("census", node) }
-            }
-            Observation::LinkUp { node, peer } => Record { peer: Some(peer), ..Record::at("link_up", node) },
-            Observation::LinkDown { node, peer } => {
-                Record { peer: Some(peer), ..Record::at("link_down", node) }
-            }
+            Observation::Sent(parcel) => self.at("sent", parcel.from).peer(parcel.to).parcel(parcel),
+            Observation::Received(parcel) => self.at("received", parcel.to).peer(parcel.from).parcel(parcel),
+            Observation::Dropped(parcel, reason) => self
+                .at("dropped", parcel.from)
+                .peer(parcel.to)
+                .parcel(parcel)
+                .text(r#","reason":"#, reason.name()),
+            Observation::Noticed { node, notice } => self.notice(node, notice),
+            Observation::Published { payload, broadcast } => self
+                .at("published", broadcast.origin.node)
+                .broadcast(payload)
+                .text(r#","id":"#, &broadcast.message.id.to_string())
+                .number(r#","sequence":"#, broadcast.sequence),
+            Observation::Started { node, .. } => self.at("started", node),
+            Observation::Stopped { node } => self.at("stopped", node),
+            Observation::LinkUp { node, peer } => self.at("link_up", node).peer(peer),
+            Observation::LinkDown { node, peer } => self.at("link_down", node).peer(peer),
         }
     }
 
-    fn at(event: &'static str, node: NodeId) -> Record {
-        Record { event, node: node.0, ..Record::default() }
+    fn notice(&mut self, node: NodeId, notice: Notice) -> &mut Lines {
+        match notice {
+            Notice::Delivered { payload, hops } => {
+                self.at("delivered", node).broadcast(payload).number(r#","hops":"#, hops.into())
+            }
+            Notice::Gap { origin, first, last } => self
+                .at("gap", node)
+                .number(r#","origin":"#, origin.node.0.into())
+                .number(r#","first":"#, first)
+                .number(r#","last":"#, last),
+            Notice::Joined => self.at("joined", node),
+            Notice::Received { from } => self.at("inbox", node).peer(from),
+            Notice::Resolved { to, sequence, delivered } => self
+                .at(if delivered { "acknowledged" } else { "lost" }, node)
+                .peer(to)
+                .number(r#","sequence":"#, sequence),
+            Notice::Counted(census) => self.at("census", node).number(r#","nodes":"#, census.nodes),
+        }
     }
 
-    fn message(event: &'static str, node: NodeId, peer: NodeId, parcel: Parcel) -> Record {
-        Record {
-            peer: Some(peer),
-            kind: Some(parcel.kind),
-            broadcast: parcel.payload,
-            bytes: Some(parcel.bytes),
-            ..Record::at(event, node)
+    #[inline(always)]
+    fn at(&mut self, event: &'static str, node: NodeId) -> &mut Lines {
+        self.raw(event).number(r#"","node":"#, node.0.into())
+    }
+
+    #[inline(always)]
+    fn peer(&mut self, peer: NodeId) -> &mut Lines {
+        self.number(r#","peer":"#, peer.0.into())
+    }
+
+    fn parcel(&mut self, Parcel { kind, payload, bytes, .. }: Parcel) -> &mut Lines {
+        let content = (kind, payload, bytes);
+        match &self.tail {
+            Some((of, place)) if *of == content => self.text.extend_from_within(place.clone()),
+            _ => {
+                let start = self.text.len();
+                self.text(r#","kind":"#, kind);
+                if let Some(payload) = payload {
+                    self.broadcast(payload);
+                }
+                self.number(r#","bytes":"#, bytes.into());
+                self.tail = Some((content, start..self.text.len()));
+            }
         }
+        self
+    }
+
+    fn broadcast(&mut self, payload: Payload) -> &mut Lines {
+        self.number(r#","broadcast":"#, payload.index() as u64)
+    }
+
+    /// What may have to be escaped: a protocol chooses its words.
+    fn text(&mut self, key: &'static str, value: &str) -> &mut Lines {
+        self.raw(key);
+        serde_json::to_writer(&mut self.text, value).expect("memory takes every text");
+        self
+    }
+
+    #[inline(always)]
+    fn number(&mut self, key: &'static str, value: u64) -> &mut Lines {
+        self.raw(key).raw(itoa::Buffer::new().format(value))
+    }
+
+    #[inline(always)]
+    fn raw(&mut self, text: &str) -> &mut Lines {
+        self.text.extend_from_slice(text.as_bytes());
+        self
     }
 }
 

@@ -2,7 +2,7 @@
 //! in turn, in one run. `cargo bench --bench limit`
 //!
 //! The limit is `../shared/limit/run.sh`, or the program that the environment variable `LIMIT` names; without it, ours is
-//! measured alone. Every size is a process of its own, so that its peak memory is its own.
+//! measured alone. Every measurement is a process of its own, so that its peak memory is its own.
 
 // The command measures; nothing that it prints is part of a run.
 #![expect(clippy::disallowed_methods, reason = "a benchmark may ask its environment")]
@@ -10,6 +10,7 @@
 mod workload;
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::fs;
 use std::process::Command;
 use workload::{SIZES, Workload};
@@ -19,20 +20,26 @@ const REPETITIONS: usize = 3;
 const ROUNDS: usize = 3;
 
 /// What a process that ran one size prints: in deliveries per second of processor time, and bytes.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Measured {
     #[serde(rename = "deliveries_per_cpu_s")]
     rate: f64,
-    #[serde(default)]
+    /// The first run in its process.
+    #[serde(default, alias = "deliveries_per_s_first")]
     first: f64,
     peak_rss_kib: u64,
 }
 
 fn main() {
-    let size = std::env::args().find_map(|argument| argument.strip_prefix("size=")?.parse::<usize>().ok());
-    match size {
-        Some(size) => println!("{}", serde_json::to_string(&measure(SIZES[size])).expect("plain numbers")),
-        None => compare(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().find_map(|argument| argument.strip_prefix("size=")) {
+        Some(size) => {
+            let size = SIZES[size.parse::<usize>().expect("the number of a size")];
+            println!("{}", serde_json::to_string(&measure(size)).expect("plain numbers"));
+        }
+        None if arguments.iter().any(|argument| argument == "--bench") => compare(),
+        // `cargo test --benches` asks only whether it works.
+        None => assert!(measure(SIZES[0]).rate > 0.0),
     }
 }
 
@@ -52,46 +59,75 @@ fn measure(size: Workload) -> Measured {
     Measured { first: rates[0], rate: median(rates), peak_rss_kib }
 }
 
+/// The medians of one size.
+struct Row {
+    size: Workload,
+    ours: f64,
+    /// The first run of each process, whose memory is still to come from the system.
+    cold: f64,
+    limit: Option<f64>,
+    bytes_per_node: u64,
+}
+
 fn compare() {
     let limit = std::env::var("LIMIT").unwrap_or("../shared/limit/run.sh".into());
     let limit = fs::exists(&limit).unwrap_or(false).then_some(limit);
+    println!("{}", machine());
     println!("deliveries per second of processor time, one core; median of {ROUNDS} rounds in turn");
-    println!(
-        "{:>9} {:>4} {:>10} {:>10} {:>10} {:>6} {:>10}",
-        "nodes", "b", "ours", "cold", "limit", "ratio", "bytes/node"
-    );
-    let mut costs = Vec::new();
-    for (number, size) in SIZES.into_iter().enumerate() {
-        let (mut ours, mut cold, mut theirs, mut memory) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        for _ in 0..ROUNDS {
-            let me = std::env::current_exe().expect("this program has a path");
-            let mine = output(Command::new(me).arg(format!("size={number}")));
-            ours.push(mine.rate);
-            cold.push(mine.first);
-            memory = mine.peak_rss_kib * 1024 / u64::from(size.nodes);
-            if let Some(limit) = &limit {
-                let (nodes, broadcasts) = (size.nodes.to_string(), size.broadcasts.to_string());
-                theirs.push(output(Command::new(limit).args([&nodes, &broadcasts, "1", "--reps", "3"])).rate);
-            }
+    println!("    nodes    b       ours       cold      limit  ratio bytes/node");
+    let rows: Vec<Row> = (0..SIZES.len()).map(|number| row(number, limit.as_deref())).collect();
+    let growth = rows[0].ours / rows[rows.len() - 1].ours;
+    println!("cost per delivery at the largest size: {growth:.2} times that at the smallest");
+}
+
+/// Measures one size, ours and the limit in turn, and prints it.
+fn row(number: usize, limit: Option<&str>) -> Row {
+    let size = SIZES[number];
+    let me = std::env::current_exe().expect("this program has a path");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        ours.push(output(Command::new(&me).arg(format!("size={number}"))));
+        if let Some(limit) = limit {
+            let (nodes, broadcasts) = (size.nodes.to_string(), size.broadcasts.to_string());
+            theirs.push(output(Command::new(limit).args([&nodes, &broadcasts, "1", "--reps", "3"])));
         }
-        let ours = median(ours);
-        let (limit, ratio) = match theirs.is_empty() {
-            true => ("-".into(), "-".into()),
-            false => (millions(median(theirs.clone())), format!("{:.1}", median(theirs) / ours)),
-        };
-        println!(
-            "{:>9} {:>4} {:>10} {:>10} {limit:>10} {ratio:>6} {memory:>10}",
-            size.nodes,
-            size.broadcasts,
-            millions(ours),
-            millions(median(cold)),
-        );
-        costs.push(1.0 / ours);
     }
-    println!(
-        "cost per delivery at the largest size: {:.2} times that at the smallest",
-        costs[costs.len() - 1] / costs[0]
-    );
+    let row = Row {
+        size,
+        ours: median_of(&ours, |mine| mine.rate),
+        cold: median_of(&ours, |mine| mine.first),
+        limit: (!theirs.is_empty()).then(|| median_of(&theirs, |limit| limit.rate)),
+        bytes_per_node: ours[0].peak_rss_kib * 1024 / u64::from(size.nodes),
+    };
+    println!("{row}");
+    row
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { size: Workload { nodes, broadcasts }, ours, cold, limit, bytes_per_node } = self;
+        let theirs = limit.map_or("-".into(), millions);
+        let ratio = limit.map_or("-".into(), |limit| format!("{:.1}", limit / ours));
+        let (ours, cold) = (millions(*ours), millions(*cold));
+        write!(
+            f,
+            "{nodes:>9} {broadcasts:>4} {ours:>10} {cold:>10} {theirs:>10} {ratio:>6} {bytes_per_node:>10}"
+        )
+    }
+}
+
+/// Where the figures come from. Rates of different machines cannot be compared, their ratios can.
+fn machine() -> String {
+    let read = |file: &str| fs::read_to_string(file).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unknown processor", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let (kernel, load) = (read("/proc/sys/kernel/osrelease"), read("/proc/loadavg"));
+    let rustc = Command::new("rustc").arg("--version").output().map(|output| output.stdout);
+    let rustc = String::from_utf8(rustc.unwrap_or_default()).expect("a version is text");
+    let load = load.split(' ').next().unwrap_or_default();
+    format!("{model}, {cores} cores, Linux {}, {}, load {load}", kernel.trim(), rustc.trim())
 }
 
 fn output(command: &mut Command) -> Measured {
@@ -113,6 +149,10 @@ fn peak_memory() -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|rest| rest.trim().strip_suffix(" kB")?.parse().ok())
         .expect("the peak of the memory is told in kB")
+}
+
+fn median_of(measured: &[Measured], rate: fn(&Measured) -> f64) -> f64 {
+    median(measured.iter().map(rate).collect())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
