@@ -9,17 +9,17 @@ use crate::id::NodeId;
 use crate::message::Message;
 use crate::observe::{Metrics, Spread};
 use crate::scenario::{
-    Closing, Expectation, IdleStep, LatencyExpectation, Range, ReceivedExpectation, Selector,
+    Closing, Expectation, IdleStep, LatencyExpectation, Playback, Range, ReceivedExpectation, Selector,
 };
 use crate::time::Time;
 use crate::units::{counted, format_duration, grouped, human_duration};
-use crate::world::InFlight;
-use serde::Serialize;
+use crate::world::{InFlight, World};
+use serde::{Deserialize, Serialize};
 use std::fmt::{self, Display};
 use std::time::Duration;
 
 /// How a run, or one expectation of it, ended. Of several, the worst counts; they stand in that order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It held.
@@ -33,7 +33,7 @@ pub enum Verdict {
 }
 
 /// What became of one expectation.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// What was expected.
     pub expectation: String,
@@ -96,6 +96,25 @@ pub struct Aftermath {
     pub up: usize,
     /// How many messages were sent.
     pub sent: u64,
+}
+
+impl Course {
+    /// What was done in a playback, and the network that is to be judged. `complete`: it went to its end.
+    pub fn of<W: World>(playback: &Playback<W>, complete: bool) -> (Course, Closing) {
+        let now = Closing::of(playback.network());
+        let shutdown = playback.shutdown();
+        let course = Course {
+            asked: playback.broadcasts_asked(),
+            complete,
+            censuses: playback.censuses_asked(),
+            idle: playback.idle_steps().to_vec(),
+            shutdown: shutdown.map(|before| Aftermath {
+                up: now.present.iter().filter(|&&present| present).count(),
+                sent: now.messages_sent - before.messages_sent,
+            }),
+        };
+        (course, shutdown.cloned().unwrap_or(now))
+    }
 }
 
 impl Evidence<'_> {

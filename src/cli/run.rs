@@ -7,7 +7,7 @@ use super::memory;
 use super::progress::{Clock, interrupted};
 use super::{Failure, print};
 use crate::id::NodeId;
-use crate::judge::{Aftermath, Course};
+use crate::judge::Course;
 use crate::network::Network;
 use crate::observe::{Conversation, Metrics, Observation, Observer, Trace};
 use crate::protocol::Protocol;
@@ -101,7 +101,8 @@ where
     let played = play(network, &scenario, &results, clock).map_err(unwritten())?;
     let Played { network, mut moments, closing, course, took } = played;
     let metrics = &network.observer().metrics;
-    let summary = Summary::of(&scenario, &network, metrics, &closing, &course, arguments.repeat(&scenario));
+    let summary =
+        Summary::of(&scenario, &network, metrics, &closing, &course, arguments.repeat(&scenario));
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
     moments.push(Moment::last(&scenario, closing, metrics));
     files::exports(&results, &scenario, &moments).map_err(unwritten())?;
@@ -165,19 +166,7 @@ fn play<P: Protocol>(
             }
         }
     };
-    let now = Closing::of(playback.network());
-    let shutdown = playback.shutdown();
-    let course = Course {
-        asked: playback.broadcasts_asked(),
-        complete,
-        censuses: playback.censuses_asked(),
-        idle: playback.idle_steps().to_vec(),
-        shutdown: shutdown.map(|before| Aftermath {
-            up: now.present.iter().filter(|&&present| present).count(),
-            sent: now.messages_sent - before.messages_sent,
-        }),
-    };
-    let closing = shutdown.cloned().unwrap_or(now);
+    let (course, closing) = Course::of(&playback, complete);
     Ok(Played { network: playback.into_network(), moments, closing, course, took: clock.finish() })
 }
 
