@@ -1,11 +1,16 @@
-//! What a run leaves behind: the summary, and the network in formats of others.
+//! What runs leave behind: the summary of one or of many, and the network in formats of others.
 
 mod export;
 mod predict;
 mod results;
 mod summary;
+mod sweep;
 
 pub use export::Export;
 pub use predict::{Prediction, memory_to_draw};
 pub use results::Results;
 pub use summary::{BroadcastSummary, MeanAndMost, Summary, TimeTo};
+pub use sweep::{
+    Ending, FailureProbability, METRICS, Measured, Metric, MetricSummary, NotPassed, Setting, SettingSummary,
+    Sweep, SweepRun, SweepSummary, Verdicts,
+};

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// A folder of results in the making. Dropped unfinished, it leaves nothing, and earlier results stay.
 pub struct Results {
     partial: PathBuf,
-    finished: bool,
+    /// Whether it stays when this value is dropped.
+    stays: bool,
 }
 
 /// How often it is tried to replace a folder that others replace as well.
@@ -18,17 +19,22 @@ impl Results {
     /// # Errors
     /// If a folder cannot be made, or something that is no folder stands in the place.
     pub fn begin(place: &Path) -> io::Result<Results> {
-        if place.exists() && !place.is_dir() {
-            return Err(io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "something that is no folder stands there",
-            ));
-        }
+        ensure_folder_or_nothing(place)?;
         std::fs::create_dir_all(place.parent().unwrap_or(Path::new("")))?;
         let partial = beside(place, "partial")?;
         remove(&partial)?;
         std::fs::create_dir(&partial)?;
-        Ok(Results { partial, finished: false })
+        Ok(Results { partial, stays: false })
+    }
+
+    /// Results that are made in `folder`, over more than one start of the program if need be: unfinished, they stay
+    /// there. The folder is made if it is missing.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn gathered(folder: &Path) -> io::Result<Results> {
+        std::fs::create_dir_all(folder)?;
+        Ok(Results { partial: folder.into(), stays: true })
     }
 
     /// Where a file is to be written.
@@ -49,13 +55,14 @@ impl Results {
     /// # Errors
     /// If the folder cannot be moved; earlier results then still stand.
     pub fn finish(mut self, place: &Path) -> io::Result<()> {
+        ensure_folder_or_nothing(place)?;
         let old = beside(place, "old")?;
         // Another run with the same results may put its own there between our two steps.
         for _ in 0..ATTEMPTS {
             remove(&old)?;
             let replaced = std::fs::rename(place, &old).is_ok();
             if std::fs::rename(&self.partial, place).is_ok() {
-                self.finished = true;
+                self.stays = true;
                 // The results are in place; an old folder that resists is no reason to call them lost.
                 let _ = remove(&old);
                 return Ok(());
@@ -70,11 +77,18 @@ impl Results {
 
 impl Drop for Results {
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.stays {
             // Nothing more can be done about a folder that cannot be removed.
             let _ = remove(&self.partial);
         }
     }
+}
+
+fn ensure_folder_or_nothing(place: &Path) -> io::Result<()> {
+    if place.exists() && !place.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something that is no folder stands there"));
+    }
+    Ok(())
 }
 
 /// A hidden folder of this process beside a place.
