@@ -16,6 +16,7 @@ mod progress;
 mod run;
 mod schema;
 mod shipped;
+mod sweep;
 
 use crate::protocol::Protocol;
 use crate::scenario::ScenarioError;
@@ -44,6 +45,7 @@ where
     progress::listen();
     let result = match arguments.command {
         SubCommand::Run(run) => run::run::<P>(&run),
+        SubCommand::Sweep(arguments) => sweep::sweep::<P>(&arguments),
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),
@@ -60,6 +62,9 @@ enum Failure {
     /// The scenario, or a file that it names, is wrong.
     #[error(transparent)]
     Scenario(#[from] ScenarioError),
+    /// What was asked for contradicts itself, which only shows when all of it is read.
+    #[error("{0}; see --help")]
+    Usage(String),
     /// It would not fit into memory.
     #[error(
         "this takes about {} of memory, and this machine has {} to give; take fewer nodes, links or broadcasts, or go on all the same with --force",
@@ -90,6 +95,10 @@ impl Failure {
             Failure::Scenario(ref error) => {
                 complain::complain(error);
                 65
+            }
+            Failure::Usage(_) => {
+                complain::say(&self.to_string());
+                64
             }
             Failure::TooLarge { .. } => {
                 complain::say(&self.to_string());

@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
-use crate::scenario::{DataFolders, Outline, Scenario, ScenarioError, Source};
+use super::sweep::SweepArguments;
+use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Source};
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use rand::TryRng;
@@ -25,6 +26,8 @@ Exit codes: 0 pass, 1 fail, 2 unknown (too short to tell), 3 vacuous (nothing wa
 pub(super) enum SubCommand {
     /// Run a scenario: verdict, summary, pictures
     Run(RunArguments),
+    /// Run a scenario with many seeds, on all cores: verdicts counted, metrics with their percentiles
+    Sweep(SweepArguments),
     /// Check scenarios; print a single one with every default filled in, and predict what a run costs
     Check(CheckArguments),
     /// Draw the network with which a scenario starts, without running it
@@ -156,10 +159,9 @@ impl ScenarioArguments {
         self.changes.load(&self.file)
     }
 
-    /// The command that runs the same scenario again, as a shell takes it.
-    pub(super) fn repeat<C>(&self, scenario: &Scenario<C>) -> String {
-        let seed = scenario.file.seed;
-        let folders = std::env::var_os("RUMORMILL_DATA").filter(|_| scenario.file.names_data());
+    /// The command that runs the same scenario with a seed, as a shell takes it. `names_data`: it needs data files.
+    pub(super) fn repeat(&self, seed: u64, names_data: bool) -> String {
+        let folders = std::env::var_os("RUMORMILL_DATA").filter(|_| names_data);
         let folders = folders.map_or(String::new(), |folders| {
             format!("RUMORMILL_DATA={} ", quoted(&folders.to_string_lossy()))
         });
@@ -237,18 +239,18 @@ impl Seed {
 
 impl RunArguments {
     /// The command that makes the same results again.
-    pub(super) fn repeat<C>(&self, scenario: &Scenario<C>) -> String {
+    pub(super) fn repeat<C>(&self, file: &ScenarioFile<C>) -> String {
         let out = match self.out == Path::new(DEFAULT_OUT) {
             true => String::new(),
             false => format!(" --out {}", quoted(&self.out.to_string_lossy())),
         };
         let trace = if self.trace { " --trace" } else { "" };
-        format!("{}{out}{trace}", self.scenario.repeat(scenario))
+        format!("{}{out}{trace}", self.scenario.repeat(file.seed, file.names_data()))
     }
 }
 
 /// Where results go unless one says otherwise.
-const DEFAULT_OUT: &str = "output";
+pub(super) const DEFAULT_OUT: &str = "output";
 
 /// Which picture a file is to hold.
 #[cfg(feature = "draw")]

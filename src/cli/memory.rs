@@ -11,6 +11,11 @@ pub(super) fn ensure_room(needed: u64) -> Result<(), Failure> {
     }
 }
 
+/// How many times so many bytes fit. A machine that does not tell is trusted.
+pub(super) fn how_often(bytes: u64) -> u64 {
+    available().map_or(u64::MAX, |available| available / bytes.max(1))
+}
+
 /// How many bytes this process can get without swapping: of the system, or of its control group if that has less.
 fn available() -> Option<u64> {
     let mut system = System::new().ok()?;

@@ -1,6 +1,8 @@
 //! What a person sees of a long run, and how they end it.
 
+use crate::report::Verdicts;
 use crate::time::Time;
+use crate::units::grouped;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -80,5 +82,51 @@ impl Clock {
             bar.finish_and_clear();
         }
         self.took
+    }
+}
+
+/// Shows on a terminal's standard error how far a sweep is.
+pub(super) struct Tally {
+    #[expect(clippy::disallowed_types, reason = "as above")]
+    started: Instant,
+    planned: u64,
+    /// How many runs an earlier start has done.
+    known: u64,
+    quiet: bool,
+    bar: Option<ProgressBar>,
+}
+
+impl Tally {
+    /// Begins to show a sweep of `planned` runs, of which `known` are done.
+    #[expect(clippy::disallowed_types, reason = "as above")]
+    pub(super) fn start(planned: u64, known: u64, quiet: bool) -> Tally {
+        Tally { started: Instant::now(), planned, known, quiet, bar: None }
+    }
+
+    /// Shows how the runs so far ended.
+    pub(super) fn show(&mut self, verdicts: Verdicts) {
+        if self.quiet || self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("{bar:30} {percent} %  {msg}, {eta} to go")
+                .expect("the template is valid");
+            // Runs that were known took no time now: the bar counts the others.
+            let runs = ProgressBar::new(self.planned - self.known).with_style(style);
+            let runs = runs.with_position(verdicts.total() - self.known).with_elapsed(self.started.elapsed());
+            // The pace is that of the runs from here on; those so far were not done in this moment.
+            runs.reset_eta();
+            runs
+        });
+        let (runs, failed) = (grouped(verdicts.total()), grouped(verdicts.fail));
+        bar.set_message(format!("{runs} of {} runs, {failed} failed", grouped(self.planned)));
+        bar.set_position(verdicts.total() - self.known);
+    }
+
+    /// Clears what is shown.
+    pub(super) fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
     }
 }

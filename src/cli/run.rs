@@ -23,7 +23,7 @@ use std::io::BufWriter;
 use std::time::Duration;
 
 /// How many events pass between two looks at the clock and at Ctrl-C.
-const SLICE: u64 = 20_000;
+pub(super) const SLICE: u64 = 20_000;
 
 /// Who watches a run.
 struct Observers {
@@ -102,7 +102,7 @@ where
     let Played { network, mut moments, closing, course, took } = played;
     let metrics = &network.observer().metrics;
     let summary =
-        Summary::of(&scenario, &network, metrics, &closing, &course, arguments.repeat(&scenario));
+        Summary::of(&scenario, &network, metrics, &closing, &course, arguments.repeat(&scenario.file));
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
     moments.push(Moment::last(&scenario, closing, metrics));
     files::exports(&results, &scenario, &moments).map_err(unwritten())?;

@@ -12,4 +12,6 @@ mod support;
 #[cfg(feature = "cli")]
 mod command_line;
 #[cfg(feature = "cli")]
+mod sweep;
+#[cfg(feature = "cli")]
 mod wrong_scenarios;
