@@ -252,3 +252,63 @@ fn report(arguments: &SweepArguments, summary: &SweepSummary, place: &Path) -> R
     };
     print(&format!("{summary}\n  results      {results}/{interrupted}\n\n{}", summary.sentence()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::NodeId;
+    use crate::protocol::{Command, Wire};
+    use crate::transport::Transport;
+    use clap::Parser;
+    use rand::Rng;
+    use serde::Deserialize;
+
+    /// A protocol with a mistake that not every seed finds.
+    struct Fragile;
+
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    struct Nothing;
+    impl Wire for Nothing {}
+
+    impl Protocol for Fragile {
+        type Config = ();
+        type Message = Nothing;
+        type Timer = ();
+
+        fn start(_: &(), _: &mut impl Transport<Fragile>) -> Fragile {
+            Fragile
+        }
+
+        fn on_command(&mut self, net: &mut impl Transport<Fragile>, _: Command) {
+            assert!(!net.rng().next_u32().is_multiple_of(8), "an invariant is broken");
+        }
+
+        fn on_message(&mut self, _: &mut impl Transport<Fragile>, _: NodeId, _: Nothing) {}
+    }
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        sweep: SweepArguments,
+    }
+
+    #[test]
+    fn a_run_that_panics_is_named_and_those_before_it_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("five.json");
+        let scenario = r#"{"topology": {"ring": {"nodes": 5}}, "end": "1s",
+            "timeline": [{"at": "0s", "do": {"broadcast": {"from": 0}}}]}"#;
+        std::fs::write(&file, scenario).unwrap();
+        let told = ["1", "3"].map(|threads| {
+            let out = folder.path().join(threads);
+            let line = [Path::new("sweep"), &file, Path::new("--seeds=0..100"), Path::new("--out"), &out];
+            let threads = format!("--threads={threads}");
+            let line = Line::parse_from(line.into_iter().chain([Path::new(&threads), Path::new("--quiet")]));
+            let error = sweep::<Fragile>(&line.sweep).unwrap_err().to_string();
+            let runs = std::fs::read_to_string(out.join("five/sweep.interrupted/runs.jsonl")).unwrap();
+            assert!(error.ends_with(&format!("--seed {}", runs.lines().count())), "{error}");
+            (error, runs)
+        });
+        assert_eq!(told[0], told[1]);
+    }
+}
