@@ -43,8 +43,13 @@ fn kind(number: u8) -> LinkKind {
 }
 
 fn simulated(nodes: usize, kind: LinkKind, seed: u64) -> Network<Sim<Probe, ()>> {
+    simulated_on(&[], nodes, kind, seed)
+}
+
+/// With links that are up from the start.
+fn simulated_on(given: &[(u32, u32)], nodes: usize, kind: LinkKind, seed: u64) -> Network<Sim<Probe, ()>> {
     let links = Links { kind, jitter: Jitter::UpTo(Duration::from_millis(30)), ..Links::default() };
-    Network::observed(SimConfig::new(Graph::from_edges(nodes, &[])).links(links), seed, ())
+    Network::observed(SimConfig::new(Graph::from_edges(nodes, given)).links(links), seed, ())
 }
 
 impl<const KIND: u8> Rig for Simulated<KIND> {
@@ -432,9 +437,10 @@ proptest! {
     fn clause_2_holds_for_every_crossing(
         seed in any::<u64>(),
         kind_number in 0u8..3,
+        given in prop::sample::subsequence(vec![(0, 1), (0, 2), (1, 2)], 0..=3),
         script in prop::collection::vec(step(3), 1..60),
     ) {
-        let mut network = simulated(3, kind(kind_number), seed);
+        let mut network = simulated_on(&given, 3, kind(kind_number), seed);
         for (pause, node, peer, what) in script {
             network.run_for(Duration::from_millis(pause));
             let what = match what {
@@ -472,5 +478,55 @@ proptest! {
                 prop_assert_eq!(up, graph.neighbors(NodeId(node)).contains(&NodeId(peer)), "the ends disagree");
             }
         }
+    }
+}
+
+/// Speaks and closes before any link is up, and closes links of which it has not heard yet.
+struct Hasty(Vec<Did>);
+
+impl Protocol for Hasty {
+    type Config = ();
+    type Message = Say;
+    type Timer = ();
+
+    fn start(_: &(), net: &mut impl Transport<Hasty>) -> Hasty {
+        for peer in (0..3).map(NodeId) {
+            net.send(peer, Say(0));
+            net.close(peer);
+        }
+        Hasty(Vec::new())
+    }
+
+    fn on_command(&mut self, _: &mut impl Transport<Hasty>, _: Command) {}
+
+    fn on_message(&mut self, _: &mut impl Transport<Hasty>, from: NodeId, Say(text): Say) {
+        self.0.push(Did::Heard(from.0, text));
+    }
+
+    fn on_link_up(&mut self, net: &mut impl Transport<Hasty>, peer: NodeId) {
+        self.0.push(Did::Up(peer.0));
+        let next = NodeId((peer.0 + 1) % 3);
+        net.send(next, Say(1));
+        net.close(next);
+    }
+
+    fn on_link_down(&mut self, _: &mut impl Transport<Hasty>, peer: NodeId) {
+        self.0.push(Did::Down(peer.0));
+    }
+}
+
+/// Clause 2: links of the start are up when their nodes hear of it, and not before.
+#[test]
+fn links_of_the_start_begin_when_they_are_announced() {
+    let triangle = Graph::from_edges(3, &[(0, 1), (0, 2), (1, 2)]);
+    let mut network = Network::observed(SimConfig::<Hasty>::new(triangle), 7, ());
+    network.run_for(Duration::from_secs(1));
+    // Only node 1 closes a link that it has heard of: that to node 0, when it hears of that to node 2.
+    for (node, saw) in [
+        (0, vec![Did::Up(1), Did::Up(2), Did::Heard(1, 1), Did::Down(1)]),
+        (1, vec![Did::Up(0), Did::Up(2), Did::Down(0)]),
+        (2, vec![Did::Up(0), Did::Up(1)]),
+    ] {
+        assert_eq!(network.node(NodeId(node)).0, saw, "node {node}");
     }
 }
