@@ -217,8 +217,8 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         }
     }
 
-    /// Asks the memory for what later events will need, so that it is there when their turn comes: at a million nodes,
-    /// waiting for it is most of an event's time.
+    /// Asks the memory for what later events will need, so that it is there when their turn comes, and not fetched piece by
+    /// piece while everything waits.
     #[inline(always)]
     fn prefetch(&self) {
         if let Some(node) = self.core.events.ahead(2 * AHEAD) {

@@ -19,7 +19,6 @@ use crate::units::grouped;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::File;
-use std::io::BufWriter;
 use std::time::Duration;
 
 /// How many events pass between two looks at the clock and at Ctrl-C.
@@ -29,7 +28,7 @@ pub(super) const SLICE: u64 = 20_000;
 struct Observers {
     metrics: Metrics,
     talk: Conversation,
-    trace: Option<Trace<BufWriter<File>>>,
+    trace: Option<Trace<File>>,
 }
 
 impl Observer for Observers {
@@ -88,9 +87,7 @@ where
     let results = Results::begin(&place).map_err(unwritten())?;
     results.write("scenario.json", files::json(&scenario.file)).map_err(unwritten())?;
     let trace = match arguments.trace {
-        true => {
-            Some(Trace::new(BufWriter::new(File::create(results.path("trace.jsonl")).map_err(unwritten())?)))
-        }
+        true => Some(Trace::new(File::create(results.path("trace.jsonl")).map_err(unwritten())?)),
         false => None,
     };
 

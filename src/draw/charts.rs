@@ -9,7 +9,8 @@ pub use coverage::{Arrivals, CoverageChart};
 pub use degrees::DegreeChart;
 pub use latency::LatencyChart;
 
-use super::canvas::{Align, Pen, WIDTH};
+use super::DrawError;
+use super::canvas::{self, Align, Pen, WIDTH};
 use super::header::{Header, MARGIN};
 use super::labels::Area;
 use super::layout::Point;
@@ -26,6 +27,31 @@ const STRONG: Letters = Letters { size: 13.0, weight: Weight::Bold, color: palet
 /// What the numbers left of a chart need, and those below with the axis' name.
 const LEFT: f64 = 62.0;
 const BELOW: f64 = 54.0;
+
+/// Gives charts that can `draw` themselves their two kinds of files.
+macro_rules! files_of {
+    ($($chart:ident),*) => {$(
+        impl $chart<'_> {
+            /// The chart as a PNG file, 2000 pixels wide.
+            ///
+            /// # Errors
+            /// If it cannot be drawn.
+            pub fn png(&self) -> Result<Vec<u8>, DrawError> {
+                canvas::png(HEIGHT, |pen| self.draw(pen))
+            }
+
+            /// The chart as an SVG document.
+            ///
+            /// # Errors
+            /// If it cannot be drawn.
+            pub fn svg(&self) -> Result<String, DrawError> {
+                canvas::svg(HEIGHT, |pen| self.draw(pen))
+            }
+        }
+    )*};
+}
+
+files_of!(CoverageChart, DegreeChart, LatencyChart);
 
 /// Draws the header; returns the area that the data may fill, with so much room left `above`.
 fn begin<DB: DrawingBackend>(pen: &mut Pen<DB>, header: Header, above: f64) -> Area {

@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 /// How many ranges above the contiguous part one origin may have. One more, and the lowest hole is given up.
 const MAX_RANGES: usize = 64;
 
-/// The frontiers of all origins heard of. Memory grows with the number of origins, not of messages.
+/// The frontiers of many origins. Memory grows with the number of origins, not of messages.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Frontiers {
     by_origin: FxHashMap<Origin, Frontier>,

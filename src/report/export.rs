@@ -23,7 +23,7 @@ impl Export<'_> {
     /// … or of more links.
     pub const MOST_LINKS: usize = 1_000_000;
 
-    /// Whether other programs can be expected to open this graph. (A larger one is written all the same, if asked for.)
+    /// Whether other programs can be expected to open this graph.
     pub fn is_useful(graph: &Graph) -> bool {
         graph.nodes() <= Export::MOST_NODES && graph.edge_count() <= Export::MOST_LINKS
     }

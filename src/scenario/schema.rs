@@ -39,48 +39,33 @@ fn tidy(schema: &mut Schema) {
     }
 }
 
-impl JsonSchema for Selector {
-    fn inline_schema() -> bool {
-        true
-    }
+/// What is written as a number or a word is described where it stands, not by a name of its own.
+macro_rules! described_in_place {
+    ($type:ident, $schema:tt) => {
+        impl JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
 
-    fn schema_name() -> Cow<'static, str> {
-        "Selector".into()
-    }
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["integer", "string"], "minimum": 0, "examples": [0, "name"] })
-    }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
 }
 
-impl JsonSchema for Contact {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Contact".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": ["integer", "string"], "minimum": 0, "examples": ["genesis", "random", 0, "name"] })
-    }
-}
-
-impl JsonSchema for Target {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Target".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["integer", "string", "object"],
-            "minimum": 0,
-            "examples": ["random", "all", 0, "name", {"share": 0.1}]
-        })
-    }
-}
+described_in_place!(Selector, { "type": ["integer", "string"], "minimum": 0, "examples": [0, "name"] });
+described_in_place!(Contact, {
+    "type": ["integer", "string"],
+    "minimum": 0,
+    "examples": ["genesis", "random", 0, "name"]
+});
+described_in_place!(Target, {
+    "type": ["integer", "string", "object"],
+    "minimum": 0,
+    "examples": ["random", "all", 0, "name", {"share": 0.1}]
+});

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct Session(NonZeroU32);
 
 /// The session of every link that is up from the start.
-pub(super) const GIVEN: Session = Session(NonZeroU32::MIN);
+const GIVEN: Session = Session(NonZeroU32::MIN);
 
 /// Every node's ends of its links. What is as it was at the start takes no memory beyond the graph, which is shared.
 pub(super) struct Sessions {

@@ -1,11 +1,8 @@
 //! How near the machine's limit the simulator is: workload W, ours and the program that is specialised for nothing else,
 //! in turn, in one run. `cargo bench --bench limit`
 //!
-//! The limit is `../shared/limit/run.sh`, or the program that the environment variable `LIMIT` names; without it, ours is
-//! measured alone. Every measurement is a process of its own, so that its peak memory is its own.
-
-// The command measures; nothing that it prints is part of a run.
-#![expect(clippy::disallowed_methods, reason = "a benchmark may ask its environment")]
+//! The limit is [`LIMIT`], beside the project; where it is absent, ours is measured alone. Every measurement is a process
+//! of its own, so that its peak memory is its own.
 
 mod workload;
 
@@ -15,6 +12,8 @@ use std::fs;
 use std::process::Command;
 use workload::{SIZES, Workload};
 
+/// The program that does nothing but W.
+const LIMIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/limit/run.sh");
 /// How often each size is run in its process, and how often in turn with the limit.
 const REPETITIONS: usize = 3;
 const ROUNDS: usize = 3;
@@ -70,12 +69,11 @@ struct Row {
 }
 
 fn compare() {
-    let limit = std::env::var("LIMIT").unwrap_or("../shared/limit/run.sh".into());
-    let limit = fs::exists(&limit).unwrap_or(false).then_some(limit);
+    let limit = fs::exists(LIMIT).unwrap_or(false).then_some(LIMIT);
     println!("{}", machine());
     println!("deliveries per second of processor time, one core; median of {ROUNDS} rounds in turn");
     println!("    nodes    b       ours       cold      limit  ratio bytes/node");
-    let rows: Vec<Row> = (0..SIZES.len()).map(|number| row(number, limit.as_deref())).collect();
+    let rows: Vec<Row> = (0..SIZES.len()).map(|number| row(number, limit)).collect();
     let growth = rows[0].ours / rows[rows.len() - 1].ours;
     println!("cost per delivery at the largest size: {growth:.2} times that at the smallest");
 }

@@ -1,14 +1,13 @@
 //! How broadcasts spread: the share of nodes that have one over the time since its publication.
 
-use super::super::DrawError;
-use super::super::canvas::{self, Align, Pen};
+use super::super::canvas::{Align, Pen};
 use super::super::header::Header;
 use super::super::labels::Area;
 use super::super::layout::Point;
 use super::super::palette;
 use super::super::text::thousands;
 use super::axes::{Scale, draw_heights, draw_time, shown_until};
-use super::{HEIGHT, SMALL, STRONG, begin, draw_nothing};
+use super::{SMALL, STRONG, begin, draw_nothing};
 use crate::units::human_duration;
 use plotters_backend::{BackendColor, DrawingBackend};
 use std::time::Duration;
@@ -42,23 +41,7 @@ const MOST_LINES: usize = 100;
 const BOLD: f64 = 3.2;
 
 impl CoverageChart<'_> {
-    /// The chart as a PNG file, 2000 pixels wide.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn png(&self) -> Result<Vec<u8>, DrawError> {
-        canvas::png(HEIGHT, |pen| self.draw(pen))
-    }
-
-    /// The chart as an SVG document.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn svg(&self) -> Result<String, DrawError> {
-        canvas::svg(HEIGHT, |pen| self.draw(pen))
-    }
-
-    fn draw<DB: DrawingBackend>(&self, pen: &mut Pen<DB>) {
+    pub(super) fn draw<DB: DrawingBackend>(&self, pen: &mut Pen<DB>) {
         let header = Header { title: self.title, subtitle: self.subtitle };
         let broadcasts: Vec<Arrivals> =
             self.broadcasts.iter().copied().filter(|arrivals| arrivals.possible > 0).collect();

@@ -1,7 +1,6 @@
 //! How many nodes have how many links.
 
-use super::super::DrawError;
-use super::super::canvas::{self, Align, Pen};
+use super::super::canvas::{Align, Pen};
 use super::super::header::Header;
 use super::super::labels::Area;
 use super::super::layout::Point;
@@ -10,7 +9,7 @@ use super::super::palette;
 use super::super::rows::{range_name, round_step};
 use super::super::text::thousands;
 use super::axes::{Scale, draw_base, draw_heights};
-use super::{HEIGHT, SMALL, begin, draw_nothing};
+use super::{SMALL, begin, draw_nothing};
 use plotters_backend::DrawingBackend;
 use std::ops::RangeInclusive;
 
@@ -38,23 +37,7 @@ struct Bar {
 }
 
 impl DegreeChart<'_> {
-    /// The chart as a PNG file, 2000 pixels wide.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn png(&self) -> Result<Vec<u8>, DrawError> {
-        canvas::png(HEIGHT, |pen| self.draw(pen))
-    }
-
-    /// The chart as an SVG document.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn svg(&self) -> Result<String, DrawError> {
-        canvas::svg(HEIGHT, |pen| self.draw(pen))
-    }
-
-    fn draw<DB: DrawingBackend>(&self, pen: &mut Pen<DB>) {
+    pub(super) fn draw<DB: DrawingBackend>(&self, pen: &mut Pen<DB>) {
         let header = Header { title: self.title, subtitle: self.subtitle };
         let bars = bars(self.table);
         if bars.is_empty() {

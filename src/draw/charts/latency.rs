@@ -1,14 +1,13 @@
 //! How long deliveries took: a histogram with its quantiles.
 
-use super::super::DrawError;
-use super::super::canvas::{self, Align, Pen};
+use super::super::canvas::{Align, Pen};
 use super::super::header::Header;
 use super::super::labels::Area;
 use super::super::layout::Point;
 use super::super::palette;
 use super::super::text::thousands;
 use super::axes::{Scale, draw_heights, draw_time, exact, shown_until};
-use super::{HEIGHT, STRONG, begin, draw_nothing};
+use super::{STRONG, begin, draw_nothing};
 use crate::units::human_duration;
 use plotters_backend::DrawingBackend;
 use std::time::Duration;
@@ -29,23 +28,7 @@ const PERCENTS: [u64; 3] = [50, 90, 99];
 const LINE: f64 = 20.0;
 
 impl LatencyChart<'_> {
-    /// The chart as a PNG file, 2000 pixels wide.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn png(&self) -> Result<Vec<u8>, DrawError> {
-        canvas::png(HEIGHT, |pen| self.draw(pen))
-    }
-
-    /// The chart as an SVG document.
-    ///
-    /// # Errors
-    /// If it cannot be drawn.
-    pub fn svg(&self) -> Result<String, DrawError> {
-        canvas::svg(HEIGHT, |pen| self.draw(pen))
-    }
-
-    fn draw<DB: DrawingBackend>(&self, pen: &mut Pen<DB>) {
+    pub(super) fn draw<DB: DrawingBackend>(&self, pen: &mut Pen<DB>) {
         let header = Header { title: self.title, subtitle: self.subtitle };
         let Some(&last) = self.delays.iter().max() else {
             draw_nothing(pen, header, "Nothing was delivered.");
