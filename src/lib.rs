@@ -38,6 +38,8 @@
 //! 7. One random stream per purpose and one per node; draws on links by counter.
 //! 8. Without `--seed` a run uses the scenario's seed; `--seed random` draws one and prints it first.
 
+pub mod churn;
+pub mod fault;
 pub mod graph;
 pub mod id;
 pub mod judge;

@@ -13,6 +13,7 @@
 //! # Ok::<(), rumormill::TopologyError>(())
 //! ```
 
+use crate::fault::{Condition, ConditionId, Crash};
 use crate::graph::{Degrees, Graph};
 use crate::id::{Identity, NodeId};
 use crate::message::{Broadcast, Payload};
@@ -222,6 +223,44 @@ impl<W: World> Network<W> {
         for node in self.up().collect::<Vec<_>>() {
             self.world.command(node, Command::Shutdown);
         }
+    }
+
+    /// Ends a node's life without a word. One that is down stays as it is.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn crash(&mut self, node: NodeId, crash: Crash) {
+        self.world.crash(node, crash);
+    }
+
+    /// Starts a node again that is down, with its identity and what its log kept, and lets it join as a newcomer does.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn restart(&mut self, node: NodeId) {
+        if !self.is_up(node) {
+            let contacts = self.contacts();
+            self.world.restart(node);
+            self.world.command(node, Command::Join { contacts });
+        }
+    }
+
+    /// Breaks the link between two nodes; both learn of it at once. Whether there was one.
+    pub fn reset(&mut self, a: NodeId, b: NodeId) -> bool {
+        self.world.reset(a, b)
+    }
+
+    /// From now on something is wrong.
+    pub fn impose(&mut self, condition: Condition) -> ConditionId {
+        self.world.impose(condition)
+    }
+
+    /// It is over.
+    ///
+    /// # Panics
+    /// If nothing was imposed under this number.
+    pub fn lift(&mut self, id: ConditionId) {
+        self.world.lift(id);
     }
 
     /// Hands any command to a node.

@@ -283,8 +283,9 @@ impl Protocol for Node {
     type Config = NodeConfig;
     type Message = NodeMessage;
     type Timer = NodeTimer;
+    type Record = ();
 
-    fn start(config: &NodeConfig, net: &mut impl Transport<Node>) -> Node {
+    fn start(config: &NodeConfig, _log: &[()], net: &mut impl Transport<Node>) -> Node {
         let BroadcastKind::Flood = config.broadcast;
         let mut node = Node {
             recent: Recent::default(),

@@ -10,6 +10,7 @@ pub use conversation::{Conversation, Utterance};
 pub use metrics::{DirectMessages, Metrics, Spread};
 pub use trace::Trace;
 
+use crate::fault::{Condition, ConditionId, LogFate};
 use crate::id::NodeId;
 use crate::message::{Broadcast, Payload};
 use crate::protocol::Notice;
@@ -35,6 +36,32 @@ pub enum Observation<'a> {
     Stopped {
         /// The node.
         node: NodeId,
+    },
+    /// A node crashed.
+    Crashed {
+        /// The node.
+        node: NodeId,
+        /// What became of its log.
+        log: LogFate,
+    },
+    /// A node that had crashed, or stopped, began another life.
+    Restarted {
+        /// The node.
+        node: NodeId,
+        /// Whether it is a part of the network from now on; otherwise it is still to join.
+        is_member: bool,
+    },
+    /// Something is wrong from now on.
+    Imposed {
+        /// By which it will be lifted.
+        id: ConditionId,
+        /// What it is.
+        condition: &'a Condition,
+    },
+    /// It is over.
+    Lifted {
+        /// What was imposed under this number.
+        id: ConditionId,
     },
     /// A node published a broadcast.
     Published {
@@ -62,6 +89,8 @@ pub enum Observation<'a> {
         node: NodeId,
         /// The other end.
         peer: NodeId,
+        /// The number of this life of the link, the same at both ends; later ones are greater.
+        session: u32,
     },
     /// A node was told that a link is gone, or could not be opened.
     LinkDown {
@@ -69,6 +98,8 @@ pub enum Observation<'a> {
         node: NodeId,
         /// The other end.
         peer: NodeId,
+        /// The number of this life of the link; none if the peer does not exist.
+        session: Option<u32>,
     },
 }
 
@@ -96,8 +127,12 @@ pub enum DropReason {
     OldSession,
     /// The link lost it.
     Loss,
-    /// The receiver had stopped.
+    /// The receiver had stopped, or crashed.
     Stopped,
+    /// This cut stopped it.
+    Cut(ConditionId),
+    /// The loss that was imposed under this number took it.
+    Lost(ConditionId),
 }
 
 impl Observer for () {

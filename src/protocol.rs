@@ -23,9 +23,12 @@ pub trait Protocol: Sized + Send + 'static {
     type Message: Wire;
     /// What a timer means when it fires.
     type Timer: Copy + Debug + Send + 'static;
+    /// What it writes into its log, to have it after a crash; `()` if it has no log.
+    type Record: Serialize + DeserializeOwned + Clone + Debug + Send + 'static;
 
-    /// The node begins its life. Links are not up yet; those that the topology gives come up right after.
-    fn start(config: &Self::Config, net: &mut impl Transport<Self>) -> Self;
+    /// The node begins its life, or another one after a crash. `log` is what it wrote in its earlier lives, as far as it
+    /// was kept; empty at first. Links are not up yet; those that the topology gives come up right after.
+    fn start(config: &Self::Config, log: &[Self::Record], net: &mut impl Transport<Self>) -> Self;
 
     /// The application asks for something.
     fn on_command(&mut self, net: &mut impl Transport<Self>, command: Command);
@@ -35,6 +38,10 @@ pub trait Protocol: Sized + Send + 'static {
 
     /// A timer fired.
     fn on_timer(&mut self, _net: &mut impl Transport<Self>, _timer: Self::Timer) {}
+
+    /// The first `records` records that this life has [appended](Transport::append) are safe now. Not called for those of
+    /// which `append` told so at once.
+    fn on_synced(&mut self, _net: &mut impl Transport<Self>, _records: u64) {}
 
     /// A link to `peer` came up, asked for by either side.
     fn on_link_up(&mut self, _net: &mut impl Transport<Self>, _peer: NodeId) {}
@@ -56,6 +63,12 @@ pub trait Protocol: Sized + Send + 'static {
     /// Whether nodes with this configuration can join a network that is running.
     fn can_join(_config: &Self::Config) -> bool {
         true
+    }
+
+    /// This configuration in variants that each lack something that the protocol needs to keep its promises, by name.
+    /// Whoever judges a network can see with them what his judgement is worth.
+    fn weakened(_config: &Self::Config) -> Vec<(&'static str, Self::Config)> {
+        Vec::new()
     }
 
     /// What a command to one node costs in a calm network of this size, if the protocol can tell beforehand; for
@@ -234,4 +247,6 @@ pub enum State {
     Leaving,
     /// It was.
     Stopped,
+    /// It has crashed, and may come back.
+    Crashed,
 }

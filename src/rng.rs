@@ -20,6 +20,10 @@ pub enum Purpose {
     Workload = 3,
     /// The nodes' own streams.
     Nodes = 4,
+    /// What faults do: who crashes, how long churning nodes stay.
+    Faults = 5,
+    /// What conditions do to single messages. Drawn by counter.
+    Conditions = 6,
 }
 
 /// The stream of one purpose, for draws that are made in a fixed order.

@@ -4,6 +4,7 @@
 mod check;
 mod complaint;
 mod data;
+mod faults;
 mod file;
 mod outline;
 mod playback;
@@ -12,9 +13,10 @@ mod schema;
 mod source;
 
 pub use data::DataFolders;
+pub use faults::{ChurnPlan, FaultPlan, Groups};
 pub use file::*;
 pub use outline::Outline;
-pub use playback::{Closing, IdleStep, Playback, Progress};
+pub use playback::{Closing, DeclaredFault, IdleStep, Playback, Progress};
 pub use reference::reference;
 pub use schema::schema;
 pub use source::{Problem, Source};
@@ -22,7 +24,7 @@ pub use source::{Problem, Source};
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::protocol::Protocol;
-use crate::sim::{Links, SimConfig};
+use crate::sim::{Disk, Links, SimConfig};
 use crate::time::Time;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -106,6 +108,8 @@ pub enum Action {
     },
     /// Every node stops.
     Shutdown,
+    /// Harm is done.
+    Fault(FaultPlan),
     /// The network is drawn and exported.
     Snapshot {
         /// Under this name.
@@ -120,6 +124,8 @@ pub enum Action {
 pub enum Nodes {
     /// One, drawn anew.
     Random,
+    /// The one that everybody knows.
+    Genesis,
     /// All of them.
     All,
     /// So large a share of them, drawn anew.
@@ -234,7 +240,14 @@ impl<C: DeserializeOwned + Default> Scenario<C> {
 impl<C: Clone> Scenario<C> {
     /// What the simulator needs of it.
     pub fn sim_config<P: Protocol<Config = C>>(&self) -> SimConfig<P> {
-        SimConfig { graph: Arc::clone(&self.graph), links: self.links.clone(), node: self.file.node.clone() }
+        let (links, disk, node) = (self.links.clone(), self.disk(), self.file.node.clone());
+        SimConfig { graph: Arc::clone(&self.graph), links, disk, node }
+    }
+
+    /// Logs are only kept where somebody may start again.
+    fn disk(&self) -> Disk {
+        let restarts = |step: &PlannedStep| matches!(&step.action, Action::Fault(plan) if plan.restarts());
+        if self.timeline.iter().any(restarts) { Disk::Syncs(self.file.disk.sync) } else { Disk::None }
     }
 }
 

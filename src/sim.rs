@@ -6,7 +6,9 @@
 mod data;
 mod digest;
 mod event;
+mod faults;
 mod links;
+mod logs;
 mod matrix;
 mod queue;
 mod regions;
@@ -17,11 +19,13 @@ mod transport;
 pub use data::{DataError, Place};
 pub use digest::Digest;
 pub use event::Event;
-pub use links::{Datagram, Jitter, Latency, LinkKind, Links, Reordering};
+pub use links::{DIAL, Datagram, Jitter, Latency, LinkKind, Links, Reordering, SILENCE};
+pub use logs::Disk;
 pub use matrix::Matrix;
 pub use queue::{Calendar, Heap, Queue};
 pub use topology::{MAX_LINKS, MAX_NODES, Topology, TopologyError, parse_edge_list};
 
+use crate::fault::{Condition, ConditionId, Crash, Detection, Effects};
 use crate::graph::Graph;
 use crate::id::{Identity, NodeId};
 use crate::message::{Broadcasts, Payload};
@@ -31,7 +35,9 @@ use crate::rng::{Draws, Purpose};
 use crate::time::Time;
 use crate::world::{Counters, InFlight, World};
 use event::{Events, Letter, Stored, What};
+use faults::Faults;
 use fixedbitset::FixedBitSet;
+use logs::Logs;
 use prefetch_index::prefetch_index;
 use rand::rngs::Xoshiro256PlusPlus;
 use rustc_hash::FxHashMap;
@@ -48,6 +54,8 @@ pub struct SimConfig<P: Protocol> {
     pub graph: Arc<Graph>,
     /// How links behave.
     pub links: Links,
+    /// Where nodes keep their logs.
+    pub disk: Disk,
     /// What all nodes have in common.
     pub node: P::Config,
 }
@@ -58,7 +66,13 @@ impl<P: Protocol> SimConfig<P> {
     where
         P::Config: Default,
     {
-        SimConfig { graph: graph.into(), links: Links::default(), node: P::Config::default() }
+        let (links, disk, node) = Default::default();
+        SimConfig { graph: graph.into(), links, disk, node }
+    }
+
+    /// With logs on such a disk.
+    pub fn disk(self, disk: Disk) -> SimConfig<P> {
+        SimConfig { disk, ..self }
     }
 
     /// With these links.
@@ -110,18 +124,32 @@ struct Core<P: Protocol, O, Q> {
     broadcasts: Broadcasts,
     /// Made when a node first draws: most never do. Looked up only.
     rngs: FxHashMap<NodeId, Xoshiro256PlusPlus>,
-    /// Peers to which the handler at work closed the link.
-    closed_by_handler: VecDeque<NodeId>,
+    logs: Logs<P::Record>,
+    /// What is wrong, if anything ever was.
+    faults: Option<Box<Faults<P>>>,
+    /// Links that the handler at work closed.
+    closed_by_handler: VecDeque<(NodeId, Session)>,
     /// Whether the handler at work asked for the end of its node.
     stop_after_handler: bool,
     up: FixedBitSet,
     /// When the nodes began their lives that were not there from the start.
     late_starts: Vec<Time>,
-    /// When nodes ended their lives; looked up only.
-    stops: FxHashMap<NodeId, Time>,
+    /// When nodes ended their lives that are down; looked up only.
+    ends: FxHashMap<NodeId, End>,
+    /// Of nodes that started again, when they last did, and how often; looked up only.
+    lives: FxHashMap<NodeId, (Time, u32)>,
     in_flight: InFlight,
     digest: Digest,
     observer: O,
+}
+
+/// How a node ended its life.
+#[derive(Clone, Copy)]
+struct End {
+    time: Time,
+    has_crashed: bool,
+    /// Nobody is there to tell that it is gone.
+    is_silent: bool,
 }
 
 /// So many events ahead the memory is asked for what needs one step, and twice as many for what needs two.
@@ -147,12 +175,15 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             link_draws: Draws::new(seed, Purpose::Links),
             broadcasts: Broadcasts::default(),
             rngs: FxHashMap::default(),
+            logs: Logs::new(config.disk),
+            faults: None,
             closed_by_handler: VecDeque::new(),
             stop_after_handler: false,
             // Everybody is there before anybody starts: a node may open links to all others as it starts.
             up: (0..nodes).collect(),
             late_starts: Vec::new(),
-            stops: FxHashMap::default(),
+            ends: FxHashMap::default(),
+            lives: FxHashMap::default(),
             in_flight: InFlight::default(),
             digest: Digest::default(),
             observer,
@@ -169,16 +200,16 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         self.core.note(digest::STARTED, id, id, 0);
         self.core.tell(Observation::Started { node: id, is_member });
         let mut sent = Traffic::default();
-        let node = P::start(&self.config, &mut SimTransport::new(&mut self.core, id, &mut sent));
+        let node = P::start(&self.config, &[], &mut SimTransport::new(&mut self.core, id, &mut sent));
         self.nodes.push(Resident { received: Traffic::default(), node, sent });
         self.settle(id);
     }
 
     /// Brings up the next end of a link of the start. A node that has stopped by then ends the link.
     fn announce(&mut self, node: NodeId, peer: NodeId) {
-        self.core.sessions.announce(node, peer);
+        let session = self.core.sessions.announce(node, peer);
         if self.core.up.contains(node.index()) {
-            self.link_up(node, peer);
+            self.link_up(node, peer, session);
         } else if let Some(session) = self.core.sessions.close(node, peer) {
             self.core.control(node, peer, Stored::Closed { from: node, session });
         }
@@ -188,8 +219,16 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
     fn step(&mut self, until: Time) -> bool {
         self.prefetch();
         let Some((time, event)) = self.core.events.pop_until(until) else { return false };
-        let to = event.to;
         self.core.now = time;
+        if self.core.faults.is_none() || !self.core.postpones(event) {
+            self.carry_out(event);
+        }
+        true
+    }
+
+    #[inline]
+    fn carry_out(&mut self, event: Event) {
+        let to = event.to;
         match event.what() {
             What::Word { from, session, word } => self.deliver(from, to, session, P::Message::unpack(word)),
             What::Stored(place) => {
@@ -197,7 +236,6 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
                 self.happen(to, stored);
             }
         }
-        true
     }
 
     fn happen(&mut self, to: NodeId, stored: Stored<P>) {
@@ -206,14 +244,27 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
                 self.deliver(from, to, session, (message, bytes));
             }
             stored if !self.core.up.contains(to.index()) => self.core.find_stopped(to, stored),
-            Stored::Timer(timer) => {
+            Stored::Timer { life, .. } | Stored::Synced { life } if life != self.core.life(to) => {}
+            Stored::Timer { timer, .. } => {
                 self.core.note(digest::TIMER, to, to, 0);
                 self.handle(to, |node, net| node.on_timer(net, timer));
             }
-            Stored::Open { from, session } => self.opened(from, to, session),
+            Stored::Synced { .. } => self.synced(to),
+            Stored::Wake => {
+                while let Some(event) = self.core.next_in_line(to) {
+                    self.carry_out(event);
+                }
+            }
+            Stored::Open { from, session, ended } => self.opened(from, to, session, ended),
             Stored::Accepted { from, session } => self.accepted(from, to, session),
             Stored::Closed { from, session } => self.closed(from, to, session),
-            Stored::Unreachable { peer } => self.link_down(to, peer),
+            Stored::Silence { peer, session, because } => {
+                if self.core.gives_up(to, peer, session, because) {
+                    self.core.note(digest::SILENCE, peer, to, 0);
+                    self.link_down(to, peer, Some(session));
+                }
+            }
+            Stored::Unreachable { peer } => self.link_down(to, peer, None),
         }
     }
 
@@ -256,7 +307,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             Reception::Up => true,
             Reception::Old => false,
             Reception::ComesUp => {
-                self.link_up(to, from);
+                self.link_up(to, from, session);
                 // The node may have closed the link right away.
                 self.core.sessions.up(to, from) == Some(session)
             }
@@ -264,12 +315,20 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
     }
 
     /// `to` is asked for a link.
-    fn opened(&mut self, from: NodeId, to: NodeId, session: Session) {
+    fn opened(&mut self, from: NodeId, to: NodeId, session: Session, ended: Option<Session>) {
         self.core.note(digest::OPEN, from, to, 0);
-        match self.core.sessions.answer(to, from, session) {
+        match self.core.sessions.answer(to, from, session, ended) {
             Answer::Accept => {
                 self.core.control(to, from, Stored::Accepted { from: to, session });
-                self.link_up(to, from);
+                self.link_up(to, from, session);
+            }
+            Answer::Replace(old) => {
+                self.core.control(to, from, Stored::Accepted { from: to, session });
+                self.link_down(to, from, Some(old));
+                // The node may have closed the new one by now, which it had not heard of.
+                if self.core.sessions.up(to, from) == Some(session) {
+                    self.link_up(to, from, session);
+                }
             }
             Answer::Refuse => self.core.control(to, from, Stored::Closed { from: to, session }),
             Answer::PreferOwn => {}
@@ -280,7 +339,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
     fn accepted(&mut self, from: NodeId, to: NodeId, session: Session) {
         self.core.note(digest::ACCEPTED, from, to, 0);
         match self.core.sessions.receive(to, from, session) {
-            Reception::ComesUp => self.link_up(to, from),
+            Reception::ComesUp => self.link_up(to, from, session),
             Reception::Up => {}
             Reception::Old => self.core.control(to, from, Stored::Closed { from: to, session }),
         }
@@ -289,19 +348,29 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
     fn closed(&mut self, from: NodeId, to: NodeId, session: Session) {
         self.core.note(digest::CLOSED, from, to, 0);
         if self.core.sessions.end(to, from, session) {
-            self.link_down(to, from);
+            self.link_down(to, from, Some(session));
         }
     }
 
-    fn link_up(&mut self, node: NodeId, peer: NodeId) {
+    /// What a node wrote into its log is safe.
+    fn synced(&mut self, node: NodeId) {
+        self.core.note(digest::SYNCED, node, node, 0);
+        let (records, next) = self.core.logs.synced(node);
+        if let Some(length) = next {
+            self.core.begin_sync(node, length);
+        }
+        self.handle(node, |state, net| state.on_synced(net, records));
+    }
+
+    fn link_up(&mut self, node: NodeId, peer: NodeId, session: Session) {
         self.core.note(digest::LINK_UP, node, peer, 0);
-        self.core.tell(Observation::LinkUp { node, peer });
+        self.core.tell(Observation::LinkUp { node, peer, session: session.number() });
         self.handle(node, |state, net| state.on_link_up(net, peer));
     }
 
-    fn link_down(&mut self, node: NodeId, peer: NodeId) {
+    fn link_down(&mut self, node: NodeId, peer: NodeId, session: Option<Session>) {
         self.core.note(digest::LINK_DOWN, node, peer, 0);
-        self.core.tell(Observation::LinkDown { node, peer });
+        self.core.tell(Observation::LinkDown { node, peer, session: session.map(Session::number) });
         self.handle(node, |state, net| state.on_link_down(net, peer));
     }
 
@@ -320,9 +389,10 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             if std::mem::take(&mut self.core.stop_after_handler) {
                 return self.core.stop(id);
             }
-            let Some(peer) = self.core.closed_by_handler.pop_front() else { return };
+            let Some((peer, session)) = self.core.closed_by_handler.pop_front() else { return };
             self.core.note(digest::LINK_DOWN, id, peer, 0);
-            self.core.tell(Observation::LinkDown { node: id, peer });
+            let session = Some(session.number());
+            self.core.tell(Observation::LinkDown { node: id, peer, session });
             self.call(id, |state, net| state.on_link_down(net, peer));
         }
     }
@@ -333,6 +403,28 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         handler(node, &mut SimTransport::new(&mut self.core, id, sent));
         if cfg!(debug_assertions) {
             node.check_invariants();
+        }
+    }
+
+    /// Gives a node that has started again the links of the topology, as far as their other ends are there.
+    fn give_again(&mut self, node: NodeId) {
+        for peer in self.core.sessions.given(node) {
+            let is_there = self.core.up.contains(peer.index());
+            let apart = self.core.faults.as_ref().is_some_and(|faults| faults.separate(node, peer));
+            if !is_there || apart || self.core.sessions.of(node).iter().any(|&(other, ..)| other == peer) {
+                continue;
+            }
+            // The peer may not have noticed yet that the old one is over.
+            let old = self.core.sessions.close(peer, node);
+            let session = self.core.sessions.connect(node, peer);
+            if old.is_some() {
+                self.link_down(peer, node, old);
+            }
+            for (end, other) in [(node, peer), (peer, node)] {
+                if self.core.sessions.up(end, other) == Some(session) {
+                    self.link_up(end, other, session);
+                }
+            }
         }
     }
 
@@ -392,17 +484,42 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             self.control(node, peer, Stored::Closed { from: node, session });
         }
         self.up.set(node.index(), false);
-        self.stops.insert(node, self.now);
+        self.ends.insert(node, End { time: self.now, has_crashed: false, is_silent: false });
         self.note(digest::STOPPED, node, node, 0);
         self.tell(Observation::Stopped { node });
     }
 
     /// Something but a message was on its way to a node that has stopped.
     fn find_stopped(&mut self, node: NodeId, stored: Stored<P>) {
-        if let Stored::Open { from, session } | Stored::Accepted { from, session } = stored {
-            self.note(digest::OPEN, from, node, 0);
-            self.control(node, from, Stored::Closed { from: node, session });
+        let is_silent = self.ends.get(&node).is_some_and(|end| end.is_silent);
+        match stored {
+            Stored::Open { from, session, .. } if is_silent => {
+                let patience = self.links.dial.saturating_sub(self.latency(from, node));
+                self.expect_silence(from, node, session, patience, None);
+            }
+            Stored::Accepted { from, session } if is_silent => {
+                self.expect_silence(from, node, session, self.links.silence, None);
+            }
+            Stored::Open { from, session, .. } | Stored::Accepted { from, session } => {
+                self.note(digest::OPEN, from, node, 0);
+                self.control(node, from, Stored::Closed { from: node, session });
+            }
+            _ => {}
         }
+    }
+
+    fn latency(&self, from: NodeId, to: NodeId) -> Duration {
+        Duration::from_nanos(self.links.latency(self.link_draws, from, to))
+    }
+
+    /// How often a node has started again.
+    fn life(&self, node: NodeId) -> u32 {
+        self.lives.get(&node).map_or(0, |&(_, life)| life)
+    }
+
+    fn begin_sync(&mut self, node: NodeId, length: Duration) {
+        let (time, life) = (self.now + length, self.life(node));
+        self.events.push(time, node, Stored::Synced { life });
     }
 
     /// Puts a message on its link.
@@ -431,6 +548,9 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
 
     /// Sends what a session itself needs: reliable and in order, on every kind of link.
     fn control(&mut self, from: NodeId, to: NodeId, stored: Stored<P>) {
+        if self.faults.is_some() {
+            return self.control_disturbed(from, to, stored);
+        }
         let latency = self.links.latency(self.link_draws, from, to);
         let time = self.sessions.in_order(from, to, self.now.after(latency));
         self.events.push(time, to, stored);
@@ -474,18 +594,94 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
     }
 
     fn state(&self, node: NodeId) -> State {
-        if self.is_up(node) { self.node(node).state() } else { State::Stopped }
+        if self.is_up(node) {
+            return self.node(node).state();
+        }
+        match self.core.ends.get(&node) {
+            Some(End { has_crashed: true, .. }) => State::Crashed,
+            _ => State::Stopped,
+        }
     }
 
     fn uptime(&self, node: NodeId) -> Duration {
         let given = self.nodes.len() - self.core.late_starts.len();
         let late = node.index().checked_sub(given).map(|late| self.core.late_starts[late]);
-        let stopped = self.core.stops.get(&node).copied();
-        stopped.unwrap_or(self.core.now).since(late.unwrap_or(Time::ZERO))
+        let started = self.core.lives.get(&node).map(|&(started, _)| started).or(late);
+        let ended = self.core.ends.get(&node).map(|end| end.time);
+        ended.unwrap_or(self.core.now).since(started.unwrap_or(Time::ZERO))
     }
 
     fn identity(&self, node: NodeId) -> Identity {
         Identity::simulated(self.core.seed, node)
+    }
+
+    fn crash(&mut self, node: NodeId, crash: Crash) {
+        if !self.is_up(node) {
+            return;
+        }
+        let core = &mut self.core;
+        core.up.set(node.index(), false);
+        core.note(digest::CRASHED, node, node, 0);
+        let log = core.logs.crash(node, crash.log);
+        core.tell(Observation::Crashed { node, log });
+        core.lose_all_held(node);
+        let is_silent = crash.detection == Detection::Silence;
+        core.ends.insert(node, End { time: core.now, has_crashed: true, is_silent });
+        for (peer, session) in core.sessions.close_all(node) {
+            if is_silent {
+                core.expect_silence(peer, node, session, core.links.silence, None);
+            } else {
+                core.control(node, peer, Stored::Closed { from: node, session });
+            }
+        }
+        for event in self.core.take_line(node) {
+            self.carry_out(event);
+        }
+    }
+
+    fn restart(&mut self, node: NodeId) {
+        if self.is_up(node) {
+            return;
+        }
+        let core = &mut self.core;
+        core.up.insert(node.index());
+        core.ends.remove(&node);
+        core.lives.insert(node, (core.now, core.life(node) + 1));
+        let given = self.nodes.len() - core.late_starts.len();
+        let is_member = node.index() < given;
+        core.note(digest::RESTARTED, node, node, 0);
+        core.tell(Observation::Restarted { node, is_member });
+        let log = core.logs.take(node);
+        let sent = &mut self.nodes[node.index()].sent;
+        let state = P::start(&self.config, &log, &mut SimTransport::new(core, node, sent));
+        core.logs.put_back(node, log);
+        self.nodes[node.index()].node = state;
+        self.settle(node);
+        self.give_again(node);
+    }
+
+    fn reset(&mut self, a: NodeId, b: NodeId) -> bool {
+        let up = self.core.sessions.up(a, b);
+        let Some(session) = up.filter(|_| up == self.core.sessions.up(b, a)) else { return false };
+        self.core.note(digest::RESET, a, b, 0);
+        self.core.lose_held_between(a, b, session);
+        self.core.sessions.close(a, b);
+        self.core.sessions.close(b, a);
+        self.link_down(a, b, Some(session));
+        self.link_down(b, a, Some(session));
+        true
+    }
+
+    fn impose(&mut self, condition: Condition) -> ConditionId {
+        self.core.impose(condition, self.nodes.len())
+    }
+
+    fn lift(&mut self, id: ConditionId) {
+        self.core.lift(id, self.nodes.len());
+    }
+
+    fn effects(&self, id: ConditionId) -> Effects {
+        self.core.faults.as_ref().expect("something was imposed").effects(id)
     }
 
     fn advance(&mut self, until: Time, most: u64) -> bool {

@@ -16,6 +16,8 @@
 //!
 //! 8. [`stop`](Transport::stop) ends the node's life when the handler returns: its links close, its timers die, what
 //!    is still on its way to it is lost, and nothing is ever sent by it again.
+//! 9. What was [appended](Transport::append) and is safe is there when the node starts again after a crash, in order;
+//!    what is not safe yet may be lost, the latest first. A log is lost as a whole, if at all.
 //!
 //! `tests/it/contract.rs` holds tests for the clauses, which run against every implementation: the simulator with each
 //! kind of link, and [`Outbox`] under a world of a few lines (clauses 3 and 7 are about a world's own doings and are
@@ -72,9 +74,21 @@ pub trait Transport<P: Protocol> {
     /// The series of a payload's origin: a handle by which to remember whose broadcasts were seen.
     fn series(&self, payload: Payload) -> Series;
 
+    /// Writes a record to the end of this node's log. Whether it is safe already, or `on_synced` will tell.
+    fn append(&mut self, record: P::Record) -> Durability;
+
     /// Reports something to the application and to observers.
     fn notify(&mut self, notice: Notice);
 
     /// Ends this node's life, as soon as the handler returns.
     fn stop(&mut self);
+}
+
+/// Whether a record would survive a crash.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// It would.
+    Synced,
+    /// Not yet.
+    Pending,
 }

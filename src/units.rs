@@ -196,6 +196,44 @@ impl JsonSchema for DurationText {
     }
 }
 
+/// As [`DurationText`], for what may be left out.
+pub struct OptionalDuration;
+
+impl OptionalDuration {
+    /// As [`DurationText::serialize`].
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => DurationText::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    /// As [`DurationText::deserialize`].
+    ///
+    /// # Errors
+    /// Those of [`DurationText::deserialize`].
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        DurationText::deserialize(deserializer).map(Some)
+    }
+}
+
+impl JsonSchema for OptionalDuration {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "OptionalDuration".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<DurationText>()
+    }
+}
+
 /// How shares and probabilities, 0 to 1, stand in files: `#[serde(with = "units::Share")]`.
 pub struct Share;
 

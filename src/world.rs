@@ -1,5 +1,6 @@
 //! What the population needs of the place where it lives: [`World`], which the simulator implements.
 
+use crate::fault::{Condition, ConditionId, Crash, Effects};
 use crate::graph::Graph;
 use crate::id::{Identity, NodeId};
 use crate::message::Broadcasts;
@@ -52,6 +53,37 @@ pub trait World {
 
     /// A node's global name.
     fn identity(&self, node: NodeId) -> Identity;
+
+    /// Ends a node's life without a word, now. One that is down stays as it is.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    fn crash(&mut self, node: NodeId, crash: Crash);
+
+    /// Starts a node again that is down, now: with its identity, what its log kept, and the links that the topology gives.
+    /// One that is up stays as it is.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    fn restart(&mut self, node: NodeId);
+
+    /// Breaks the link between two nodes, now; both learn of it at once. Whether there was one.
+    fn reset(&mut self, a: NodeId, b: NodeId) -> bool;
+
+    /// From now on something is wrong.
+    fn impose(&mut self, condition: Condition) -> ConditionId;
+
+    /// It is over. What was lifted before stays lifted.
+    ///
+    /// # Panics
+    /// If nothing was imposed under this number.
+    fn lift(&mut self, id: ConditionId);
+
+    /// What came of it so far.
+    ///
+    /// # Panics
+    /// If nothing was imposed under this number.
+    fn effects(&self, id: ConditionId) -> Effects;
 
     /// Lets time pass until `until`, all events of that moment included, or until `most` events have happened.
     /// Whether `until` was reached.

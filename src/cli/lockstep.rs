@@ -62,8 +62,9 @@ mod tests {
         type Config = ();
         type Message = Nothing;
         type Timer = ();
+        type Record = ();
 
-        fn start(_: &(), _: &mut impl Transport<Rogue>) -> Rogue {
+        fn start(_: &(), _: &[()], _: &mut impl Transport<Rogue>) -> Rogue {
             Rogue
         }
 

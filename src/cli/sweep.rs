@@ -274,8 +274,9 @@ mod tests {
         type Config = ();
         type Message = Nothing;
         type Timer = ();
+        type Record = ();
 
-        fn start(_: &(), _: &mut impl Transport<Fragile>) -> Fragile {
+        fn start(_: &(), _: &[()], _: &mut impl Transport<Fragile>) -> Fragile {
             Fragile
         }
 

@@ -211,7 +211,7 @@ impl Node {
         let neighbors = self.neighbors.iter().filter(|&node| node != from);
         let all: Vec<NodeId> = match self.aside.state {
             State::Member => neighbors.chain([net.me()]).collect(),
-            State::Leaving | State::Stopped => neighbors.collect(),
+            State::Leaving | State::Stopped | State::Crashed => neighbors.collect(),
             // It has few neighbors or none; but it knows through whom it joins.
             State::Joining => {
                 let known = self.aside.book.as_slice().iter().copied();

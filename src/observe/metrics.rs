@@ -1,13 +1,14 @@
 //! What the summary, the judge and the pictures need to know of a run: how each broadcast spread.
 
 use super::{Observation, Observer};
+use crate::fault::LogFate;
 use crate::id::NodeId;
 use crate::message::Payload;
 use crate::protocol::{Census, Notice};
 use crate::time::{Time, nanos};
 use fixedbitset::FixedBitSet;
 use petgraph::unionfind::UnionFind;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -22,8 +23,14 @@ pub struct Metrics {
     given: usize,
     /// All others.
     late: Vec<Late>,
-    /// When nodes ended their lives; looked up only.
+    /// When nodes ended their lives that are down; looked up only.
     stopped: FxHashMap<NodeId, Time>,
+    /// Since when nodes have been a part of the network that started again, if they are; looked up only.
+    again: FxHashMap<NodeId, Option<Time>>,
+    /// How often nodes have lost their logs, and with them what they had delivered; looked up only.
+    forgot: FxHashMap<NodeId, u32>,
+    /// What such nodes delivered since they had forgotten so often; looked up only.
+    recovered: FxHashSet<(Payload, NodeId, u32)>,
     /// Joins nodes that were ever linked, directly or through others. An upper bound of who could reach whom.
     ever_linked: UnionFind<u32>,
     /// At how many hops each node delivered the first broadcast; [`NEVER`] if it did not, [`FAR`] if `far_hops` tells.
@@ -92,6 +99,9 @@ impl Default for Metrics {
             given: 0,
             late: Vec::new(),
             stopped: FxHashMap::default(),
+            again: FxHashMap::default(),
+            forgot: FxHashMap::default(),
+            recovered: FxHashSet::default(),
             ever_linked: UnionFind::new_empty(),
             first_hops: Vec::new(),
             far_hops: FxHashMap::default(),
@@ -179,7 +189,18 @@ impl Metrics {
         self.late.get(node.index().checked_sub(self.given)?)
     }
 
+    /// Whether a node has delivered a broadcast, and not lost its log since.
+    pub fn holds(&self, payload: Payload, node: NodeId) -> bool {
+        match self.forgot.get(&node) {
+            Some(&times) => self.recovered.contains(&(payload, node, times)),
+            None => self.spread(payload).reached(node),
+        }
+    }
+
     fn member_since(&self, node: NodeId) -> Option<Time> {
+        if let Some(since) = self.again.get(&node) {
+            return *since;
+        }
         if node.index() < self.given { Some(Time::ZERO) } else { self.late(node)?.member_since }
     }
 
@@ -195,6 +216,10 @@ impl Metrics {
     }
 
     fn joined(&mut self, time: Time, node: NodeId) {
+        if let Some(since) = self.again.get_mut(&node) {
+            since.get_or_insert(time);
+            return;
+        }
         // Who was a member from its start does not join.
         if let Some(late) = node.index().checked_sub(self.given).map(|late| &mut self.late[late]) {
             late.member_since = Some(time);
@@ -205,6 +230,13 @@ impl Metrics {
 
     fn deliver(&mut self, time: Time, node: NodeId, payload: Payload, hops: u32) {
         let is_first = self.spreads[payload.index()].deliver(time, node, hops);
+        let is_repeated = match self.forgot.get(&node) {
+            Some(&times) => !self.recovered.insert((payload, node, times)),
+            None => !is_first,
+        };
+        if is_repeated {
+            self.spreads[payload.index()].repeated.get_or_insert((node, time));
+        }
         if payload.index() == 0 && is_first {
             if self.first_hops.len() <= node.index() {
                 self.first_hops.resize(self.size(), NEVER);
@@ -254,7 +286,6 @@ impl Spread {
     fn deliver(&mut self, time: Time, node: NodeId, hops: u32) -> bool {
         self.delivered.grow(node.index() + 1);
         if self.delivered.put(node.index()) {
-            self.repeated.get_or_insert((node, time));
             return false;
         }
         self.delays.push(time.nanos() - self.published.nanos());
@@ -317,16 +348,28 @@ impl Metrics {
                 let room = self.spreads.last().map_or(0, Spread::receivers);
                 self.spreads.push(Spread::new(broadcast.origin.node, time, room));
             }
-            Observation::LinkUp { node, peer } => {
+            Observation::LinkUp { node, peer, .. } => {
                 self.ever_linked.union(node.0, peer.0);
             }
             Observation::Stopped { node } => {
                 self.stopped.insert(node, time);
             }
+            Observation::Crashed { node, log } => {
+                self.stopped.insert(node, time);
+                if log == LogFate::Lost {
+                    *self.forgot.entry(node).or_default() += 1;
+                }
+            }
+            Observation::Restarted { node, is_member } => {
+                self.stopped.remove(&node);
+                self.again.insert(node, is_member.then_some(time));
+            }
             Observation::Noticed { node, notice } => self.notice(time, node, notice),
             Observation::Sent(_)
             | Observation::Received(_)
             | Observation::Dropped(..)
+            | Observation::Imposed { .. }
+            | Observation::Lifted { .. }
             | Observation::LinkDown { .. } => {}
         }
     }

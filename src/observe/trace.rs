@@ -114,8 +114,15 @@ impl Lines {
                 .number(r#","sequence":"#, broadcast.sequence),
             Observation::Started { node, .. } => self.at("started", node),
             Observation::Stopped { node } => self.at("stopped", node),
-            Observation::LinkUp { node, peer } => self.at("link_up", node).peer(peer),
-            Observation::LinkDown { node, peer } => self.at("link_down", node).peer(peer),
+            Observation::Crashed { node, .. } => self.at("crashed", node),
+            Observation::Restarted { node, .. } => self.at("restarted", node),
+            Observation::Imposed { id, condition } => self
+                .raw("imposed\"")
+                .number(r#","condition":"#, id.0.into())
+                .text(r#","what":"#, condition.name()),
+            Observation::Lifted { id } => self.raw("lifted\"").number(r#","condition":"#, id.0.into()),
+            Observation::LinkUp { node, peer, .. } => self.at("link_up", node).peer(peer),
+            Observation::LinkDown { node, peer, .. } => self.at("link_down", node).peer(peer),
         }
     }
 
@@ -196,6 +203,8 @@ impl DropReason {
             DropReason::OldSession => "old_session",
             DropReason::Loss => "loss",
             DropReason::Stopped => "stopped",
+            DropReason::Cut(_) => "cut",
+            DropReason::Lost(_) => "lost",
         }
     }
 }

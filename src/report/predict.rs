@@ -2,7 +2,7 @@
 
 use super::Export;
 use crate::protocol::{Command, Cost, Protocol, Size};
-use crate::scenario::{Action, Nodes, Outline, PlannedStep};
+use crate::scenario::{Action, FaultPlan, Nodes, Outline, PlannedStep};
 use crate::sim::{Jitter, Latency, LinkKind, Sim, Topology};
 use crate::time::Time;
 use crate::units::grouped;
@@ -173,6 +173,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             Action::Shutdown => (nodes, Command::Shutdown),
             Action::Status { by: None, .. } => return self.list(),
             Action::Snapshot { .. } => return,
+            Action::Fault(plan) => return self.harm(plan, portion),
         };
         let acts = acts * portion.times;
         let copies = self.copies();
@@ -214,6 +215,29 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
         }
     }
 
+    /// What faults do to the size of the network. What they cost beyond that is why the run is worth its time.
+    fn harm(&mut self, plan: &FaultPlan, portion: &Portion) {
+        let (gone, come) = match plan {
+            FaultPlan::Crash { who, lasts: None, .. } => (self.count(who) * portion.times, 0.0),
+            FaultPlan::Churn(plan) => {
+                let come = plan.arrivals_every.map_or(0.0, |every| plan.lasts.div_duration_f64(every));
+                (0.0, come)
+            }
+            FaultPlan::UpTimes { times, .. } => (0.0, times.nodes() as f64),
+            _ => return,
+        };
+        let join = Command::Join { contacts: Vec::new() };
+        let cost = P::cost(&self.outline.file.node, &join, self.size);
+        self.known &= cost.is_some();
+        let Cost { events, links } = cost.unwrap_or_default();
+        let degree = 2.0 * self.size.links / self.size.nodes.max(1.0);
+        self.events += come * events + gone * degree;
+        self.ever += come;
+        self.size.nodes = (self.size.nodes - gone + come).max(0.0);
+        self.size.links = (self.size.links - gone * degree + come * links).clamp(0.0, pairs(self.size.nodes));
+        self.most_links = self.most_links.max(self.size.links);
+    }
+
     /// A status lists all nodes that are there.
     fn list(&mut self) {
         let nodes = self.size.nodes;
@@ -225,7 +249,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
         match nodes {
             Nodes::All => self.size.nodes,
             Nodes::Share(share) => self.size.nodes * share,
-            Nodes::Random | Nodes::One(_) => self.size.nodes.min(1.0),
+            Nodes::Random | Nodes::Genesis | Nodes::One(_) => self.size.nodes.min(1.0),
         }
     }
 

@@ -1,5 +1,6 @@
 //! From the file to the outline of a scenario: what no single value shows, such as a step after the end.
 
+mod faults;
 mod timeline;
 
 use super::Outline;
@@ -8,10 +9,11 @@ use super::data::DataFolders;
 use super::file::*;
 use super::source::{Problem, Source};
 use crate::graph::Graph;
-use crate::sim::{DataError, Latency, Links, MAX_NODES, Matrix, Topology, parse_edge_list};
+use crate::sim::{Latency, Links, MAX_NODES, Matrix, Topology, parse_edge_list};
 use crate::time::Time;
 use crate::units::grouped;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::sync::Arc;
 
 /// Checks a parsed file; all problems that can be found at once.
@@ -28,7 +30,7 @@ pub(super) fn check<C>(
     // Those that join are numbered on.
     let joins = timeline::joins(&file.timeline);
     let population = nodes.map(|nodes| Population { nodes: nodes + joins, names: &file.names });
-    checker.population(population.as_ref(), joins);
+    checker.population(population.as_ref(), joins, faults::arrivals(&file.timeline));
     let links = checker.links(&file.links);
     let timeline = checker.timeline(&file, population.as_ref());
     checker.expectations(&file.expect, population.as_ref());
@@ -85,12 +87,12 @@ impl Checker<'_> {
     }
 
     /// Reads and parses a data file.
-    fn data_file<T>(
+    fn data_file<T, E: Display>(
         &mut self,
         path: &str,
         file: &str,
         source: &str,
-        parse: impl FnOnce(&[u8]) -> Result<T, DataError>,
+        parse: impl FnOnce(&[u8]) -> Result<T, E>,
     ) -> Option<T> {
         let bytes = match self.data.read(file) {
             Ok(bytes) => bytes,
@@ -112,16 +114,16 @@ impl Checker<'_> {
         }
     }
 
-    fn population(&mut self, population: Option<&Population>, joins: u64) {
+    fn population(&mut self, population: Option<&Population>, joins: u64, arrivals: u64) {
         let Some(&Population { nodes, names }) = population else { return };
-        if nodes == 0 {
+        if nodes + arrivals == 0 {
             self.complain(
                 "timeline",
                 "nobody is there, and nobody joins",
                 "add a `topology`, or `join` steps",
             );
-        } else if nodes > MAX_NODES {
-            let message = format!("{} nodes would join", grouped(joins));
+        } else if nodes.saturating_add(arrivals) > MAX_NODES {
+            let message = format!("{} nodes would join", grouped(joins.saturating_add(arrivals)));
             self.complain("timeline", message, format!("a network has at most {} nodes", grouped(MAX_NODES)));
         } else if names.len() as u64 > nodes {
             self.complain(
@@ -151,7 +153,8 @@ impl Checker<'_> {
 
     fn links(&mut self, links: &LinksFile) -> Option<Links> {
         let latency = self.latency(&links.latency)?;
-        Some(Links { kind: links.kind, latency, jitter: links.jitter })
+        let &LinksFile { kind, jitter, silence, dial, .. } = links;
+        Some(Links { kind, latency, jitter, silence, dial })
     }
 
     fn latency(&mut self, latency: &LatencyFile) -> Option<Latency> {

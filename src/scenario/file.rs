@@ -4,7 +4,11 @@
 //!
 //! The doc comments in this file are read by users: schema and reference are made of them.
 
-use crate::sim::{Jitter, LinkKind, Topology};
+mod faults;
+
+pub use faults::*;
+
+use crate::sim::{DIAL, Jitter, LinkKind, SILENCE, Topology};
 use crate::units;
 use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Visitor};
@@ -44,6 +48,9 @@ pub struct ScenarioFile<C> {
     /// How links behave.
     #[serde(default)]
     pub links: LinksFile,
+    /// Where nodes keep their logs.
+    #[serde(default)]
+    pub disk: DiskFile,
     /// What happens when.
     pub timeline: Vec<Entry>,
     /// When the run ends.
@@ -72,7 +79,7 @@ fn default_expectations() -> Vec<Expectation> {
 }
 
 /// How links behave.
-#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct LinksFile {
     /// What they promise. Default: `stream`.
@@ -81,6 +88,28 @@ pub struct LinksFile {
     pub latency: LatencyFile,
     /// What is added to that, drawn anew for every message. Default: `none`.
     pub jitter: Jitter,
+    /// A link on which nothing is heard of the peer for so long is given up. Default: 3s.
+    #[serde(with = "units::DurationText")]
+    pub silence: Duration,
+    /// A link that is not there so long after it was asked for is given up. Default: 1s.
+    #[serde(with = "units::DurationText")]
+    pub dial: Duration,
+}
+
+impl Default for LinksFile {
+    fn default() -> LinksFile {
+        let (kind, latency, jitter) = Default::default();
+        LinksFile { kind, latency, jitter, silence: SILENCE, dial: DIAL }
+    }
+}
+
+/// Where nodes keep their logs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiskFile {
+    /// What is written is safe after so long; a crash loses what is not. Default: 0s, at once.
+    #[serde(with = "units::DurationText")]
+    pub sync: Duration,
 }
 
 /// How long links take, one way.
@@ -187,9 +216,84 @@ pub enum Step {
     Status(StatusStep),
     /// Every node stops.
     Shutdown,
+    /// Nodes crash: they end without a word.
+    #[schemars(example = json!({"crash": {"who": {"share": 0.5}}}))]
+    Crash(CrashStep),
+    /// Nodes that have crashed start again.
+    #[schemars(example = json!({"restart": {"who": "all"}}))]
+    Restart(RestartStep),
+    /// The network is cut into groups between which nothing passes.
+    #[schemars(example = json!({"partition": {"into": {"shares": [0.5, 0.5]}, "for": "60s"}}))]
+    Partition(PartitionStep),
+    /// All partitions are over.
+    Heal,
+    /// Datagrams get lost.
+    #[schemars(example = json!({"loss": {"share": 0.1, "for": "30s"}}))]
+    Loss(LossStep),
+    /// Datagrams arrive twice.
+    #[schemars(example = json!({"duplication": {"share": 0.1, "for": "30s"}}))]
+    Duplication(DuplicationStep),
+    /// Messages are held back, so that later ones overtake them.
+    #[schemars(example = json!({"reordering": {"share": 0.1, "by": "100ms", "for": "30s"}}))]
+    Reordering(ReorderingStep),
+    /// Messages take longer.
+    #[schemars(example = json!({"delay": {"by": "500ms", "who": "random", "for": "30s"}}))]
+    Delay(DelayStep),
+    /// Links break.
+    #[schemars(example = json!({"reset": {"share": 0.1}}))]
+    Reset(ResetStep),
+    /// Nodes stand still for a while.
+    #[schemars(example = json!({"pause": {"who": "random", "for": "10s"}}))]
+    Pause(PauseStep),
+    /// Nodes are slow.
+    #[schemars(example = json!({"slow": {"who": {"share": 0.1}, "by": "5ms"}}))]
+    Slow(SlowStep),
+    /// Clocks are wrong.
+    #[schemars(example = json!({"clock": {"who": {"share": 0.5}, "ahead": "10min", "drift_ppm": 200}}))]
+    Clock(ClockStep),
+    /// Nodes send at most so many bytes a second.
+    #[schemars(example = json!({"uplink": {"who": "all", "bytes_per_second": 1_000_000}}))]
+    Uplink(UplinkStep),
+    /// Nodes come and go by chance.
+    #[schemars(example = json!({"churn": {"for": "10min", "arrivals_every": "1s", "session": {"exponential": {"mean": "5min"}}}}))]
+    Churn(ChurnStep),
+    /// Nodes come and go as was recorded.
+    #[schemars(example = json!({"up_times": {"file": "sessions.txt"}}))]
+    UpTimes(UpTimesStep),
     /// The network is drawn and exported as it is now.
     #[schemars(example = json!({"snapshot": {"name": "on-its-way"}}))]
     Snapshot(SnapshotStep),
+}
+
+impl Step {
+    /// Its key in the file.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Join(_) => "join",
+            Step::Leave(_) => "leave",
+            Step::Broadcast(_) => "broadcast",
+            Step::Send(_) => "send",
+            Step::Discover(_) => "discover",
+            Step::Status(_) => "status",
+            Step::Shutdown => "shutdown",
+            Step::Crash(_) => "crash",
+            Step::Restart(_) => "restart",
+            Step::Partition(_) => "partition",
+            Step::Heal => "heal",
+            Step::Loss(_) => "loss",
+            Step::Duplication(_) => "duplication",
+            Step::Reordering(_) => "reordering",
+            Step::Delay(_) => "delay",
+            Step::Reset(_) => "reset",
+            Step::Pause(_) => "pause",
+            Step::Slow(_) => "slow",
+            Step::Clock(_) => "clock",
+            Step::Uplink(_) => "uplink",
+            Step::Churn(_) => "churn",
+            Step::UpTimes(_) => "up_times",
+            Step::Snapshot(_) => "snapshot",
+        }
+    }
 }
 
 /// Nodes join.
@@ -326,6 +430,8 @@ pub enum Target {
     /// One node, drawn anew each time.
     #[default]
     Random,
+    /// The node that everybody knows: the one that has lived longest.
+    Genesis,
     /// Every node.
     All,
     /// So large a share of the nodes, drawn anew each time.
@@ -485,6 +591,7 @@ impl Serialize for Target {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Target::Random => serializer.serialize_str("random"),
+            Target::Genesis => serializer.serialize_str("genesis"),
             Target::All => serializer.serialize_str("all"),
             Target::Share(share) => ShareOfNodes { share: *share }.serialize(serializer),
             Target::One(selector) => selector.serialize(serializer),
@@ -513,7 +620,7 @@ impl<'de> Visitor<'de> for NodesOfAStep {
     type Value = Target;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a number from 0, a name, \"random\", \"all\" or {\"share\": 0.1}")
+        f.write_str("a number from 0, a name, \"random\", \"genesis\", \"all\" or {\"share\": 0.1}")
     }
 
     fn visit_u64<E: de::Error>(self, number: u64) -> Result<Target, E> {
@@ -523,6 +630,7 @@ impl<'de> Visitor<'de> for NodesOfAStep {
     fn visit_str<E: de::Error>(self, name: &str) -> Result<Target, E> {
         Ok(match name {
             "random" => Target::Random,
+            "genesis" => Target::Genesis,
             "all" => Target::All,
             name => Target::One(Selector::Name(name.into())),
         })

@@ -1,5 +1,9 @@
 //! Playing a scenario's timeline on a network.
 
+mod faults;
+
+pub use faults::DeclaredFault;
+
 use super::{Action, Nodes, PlannedStep, Scenario, Through};
 use crate::graph::Graph;
 use crate::id::NodeId;
@@ -8,6 +12,7 @@ use crate::protocol::{Command, State};
 use crate::rng::{Purpose, stream};
 use crate::time::Time;
 use crate::world::World;
+use faults::Harm;
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 use rand_chacha::ChaCha8Rng;
@@ -20,9 +25,12 @@ use std::sync::Arc;
 pub struct Playback<W> {
     network: Network<W>,
     timeline: Vec<PlannedStep>,
-    /// The next occurrence of each step that has one, the earliest first, by (time, step); and how many came before.
-    upcoming: BinaryHeap<Reverse<(Time, usize, u32)>>,
+    /// What is to be done, the earliest first.
+    upcoming: BinaryHeap<Reverse<(Time, Turn)>>,
     workload: ChaCha8Rng,
+    /// Who is hit by faults.
+    chance: ChaCha8Rng,
+    harms: Vec<Harm>,
     asked: u64,
     censuses: u64,
     idle: Vec<IdleStep>,
@@ -30,10 +38,30 @@ pub struct Playback<W> {
     end: Time,
 }
 
+/// Something whose turn comes at its time. Of several at one time, what ends goes before what begins, and steps go in the
+/// order of the timeline.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Turn {
+    /// A condition that a step imposed is over.
+    Lift { step: usize, condition: u32 },
+    /// A node is back.
+    Return { step: usize, node: u32 },
+    /// The session of a churning node is over.
+    Depart { step: usize, node: u32 },
+    /// A newcomer comes.
+    Arrive { step: usize },
+    /// The next thing in a record of up times.
+    Recorded { step: usize, number: usize },
+    /// A step, which happened so many times before.
+    Step { step: usize, done: u32 },
+}
+
 /// Those that have not stopped.
 const UP: [State; 3] = [State::Joining, State::Member, State::Leaving];
 /// Those of them that are not on their way out.
 const STAYING: [State; 2] = [State::Joining, State::Member];
+/// Those that may come back.
+const ABSENT: [State; 1] = [State::Crashed];
 
 /// How far a playback came.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,12 +106,15 @@ pub struct Closing {
 impl<W: World> Playback<W> {
     /// A network, at its start, and the scenario that it is to go through.
     pub fn new<C>(network: Network<W>, scenario: &Scenario<C>) -> Playback<W> {
-        let first = |(step, planned): (usize, &PlannedStep)| Reverse((planned.at, step, 0));
+        let first =
+            |(step, planned): (usize, &PlannedStep)| Reverse((planned.at, Turn::Step { step, done: 0 }));
         Playback {
             network,
             upcoming: scenario.timeline.iter().enumerate().map(first).collect(),
             timeline: scenario.timeline.clone(),
             workload: stream(scenario.file.seed, Purpose::Workload),
+            chance: stream(scenario.file.seed, Purpose::Faults),
+            harms: Vec::new(),
             asked: 0,
             censuses: 0,
             idle: Vec::new(),
@@ -94,20 +125,27 @@ impl<W: World> Playback<W> {
 
     /// Goes on for at most `most` events, or to the next snapshot or status, or to the end.
     pub fn advance(&mut self, most: u64) -> Progress {
-        let (until, due) = match self.upcoming.peek() {
-            Some(&Reverse((time, step, done))) => (time, Some((step, done))),
-            None => (self.end, None),
-        };
+        // What would come after the end, as a fault may, does not.
+        let due = self.upcoming.peek().map(|&Reverse(due)| due).filter(|&(time, _)| time <= self.end);
+        let until = due.map_or(self.end, |(time, _)| time);
         if !self.network.world_mut().advance(until, most) {
             return Progress::Going;
         }
-        let Some((step, done)) = due else { return Progress::Ended };
+        let Some((_, turn)) = due else { return Progress::Ended };
         self.upcoming.pop();
+        let Turn::Step { step, done } = turn else {
+            self.follow_up(turn);
+            return Progress::Going;
+        };
         let planned = &self.timeline[step];
         if done + 1 < planned.count {
-            self.upcoming.push(Reverse((until + planned.every, step, done + 1)));
+            self.upcoming.push(Reverse((until + planned.every, Turn::Step { step, done: done + 1 })));
         }
         let action = planned.action.clone();
+        if let Action::Fault(plan) = &action {
+            self.harm(step, plan);
+            return Progress::Going;
+        }
         if !self.can_happen(&action) {
             self.idle.push(IdleStep { step, time: until });
             return Progress::Going;
@@ -149,6 +187,7 @@ impl<W: World> Playback<W> {
                 self.network.shutdown();
             }
             Action::Snapshot { name, follow } => return Progress::Snapshot { name, follow },
+            Action::Fault(_) => unreachable!("harm is done elsewhere"),
         }
         Progress::Going
     }
@@ -157,14 +196,17 @@ impl<W: World> Playback<W> {
     fn can_happen(&self, action: &Action) -> bool {
         let somebody_of = |nodes: &Nodes, states: &[State]| match nodes {
             Nodes::One(node) => node.index() < self.network.size() && self.network.is_up(*node),
-            Nodes::Random | Nodes::All | Nodes::Share(_) => {
+            Nodes::Random | Nodes::Genesis | Nodes::All | Nodes::Share(_) => {
                 self.network.up().any(|node| states.contains(&self.network.state(node)))
             }
         };
         let somebody = |nodes: &Nodes| somebody_of(nodes, &UP);
         match action {
             Action::Join { contact: Through::One(node) } => somebody(&Nodes::One(*node)),
-            Action::Join { .. } | Action::Snapshot { .. } | Action::Status { by: None, .. } => true,
+            Action::Join { .. }
+            | Action::Snapshot { .. }
+            | Action::Status { by: None, .. }
+            | Action::Fault(_) => true,
             Action::Leave { who: Nodes::One(node) } => {
                 somebody(&Nodes::One(*node)) && self.network.state(*node) != State::Leaving
             }
@@ -195,32 +237,7 @@ impl<W: World> Playback<W> {
 
     /// Those of the nodes that are in one of these states now; one that is named need not be.
     fn choose(&mut self, nodes: Nodes, states: &[State]) -> Vec<NodeId> {
-        let fits = |network: &Network<W>, node| states.contains(&network.state(node));
-        match nodes {
-            Nodes::One(node) => vec![node],
-            Nodes::All => self.network.up().filter(|&node| fits(&self.network, node)).collect(),
-            Nodes::Random => self.random_node(states).into_iter().collect(),
-            Nodes::Share(share) => {
-                let up: Vec<NodeId> = self.network.up().filter(|&node| fits(&self.network, node)).collect();
-                let count = (up.len() as f64 * share).round() as usize;
-                let mut chosen = up.into_iter().sample(&mut self.workload, count);
-                chosen.sort_unstable_by_key(|node| node.0);
-                chosen
-            }
-        }
-    }
-
-    fn random_node(&mut self, states: &[State]) -> Option<NodeId> {
-        let nodes = self.network.size() as u32;
-        // Most of them are up: the first draws will do. If not, the long way is fair as well.
-        for _ in 0..if nodes == 0 { 0 } else { 16 } {
-            let node = NodeId(self.workload.random_range(0..nodes));
-            if states.contains(&self.network.state(node)) {
-                return Some(node);
-            }
-        }
-        let fitting = self.network.up().filter(|&node| states.contains(&self.network.state(node)));
-        fitting.choose(&mut self.workload)
+        choose(&mut self.network, &mut self.workload, nodes, states)
     }
 
     /// The network, as it is now.
@@ -252,6 +269,45 @@ impl<W: World> Playback<W> {
     pub fn into_network(self) -> Network<W> {
         self.network
     }
+}
+
+/// Those of the nodes that are in one of these states now; one that is named need not be.
+fn choose<W: World>(
+    network: &mut Network<W>,
+    chance: &mut ChaCha8Rng,
+    nodes: Nodes,
+    states: &[State],
+) -> Vec<NodeId> {
+    if nodes == Nodes::Genesis {
+        let fits = |network: &Network<W>, node: &NodeId| states.contains(&network.state(*node));
+        return network.contacts().into_iter().filter(|node| fits(network, node)).take(1).collect();
+    }
+    let fits = |node: &NodeId| states.contains(&network.state(*node));
+    let all = || (0..network.size()).map(NodeId::at).filter(fits);
+    match nodes {
+        Nodes::One(node) => vec![node],
+        Nodes::All => all().collect(),
+        Nodes::Random => random_node(network.size() as u32, chance, fits).into_iter().collect(),
+        Nodes::Share(share) => {
+            let fitting: Vec<NodeId> = all().collect();
+            let count = (fitting.len() as f64 * share).round() as usize;
+            let mut chosen = fitting.into_iter().sample(chance, count);
+            chosen.sort_unstable_by_key(|node| node.0);
+            chosen
+        }
+        Nodes::Genesis => unreachable!("see above"),
+    }
+}
+
+fn random_node(nodes: u32, chance: &mut ChaCha8Rng, fits: impl Fn(&NodeId) -> bool) -> Option<NodeId> {
+    // Most of them fit: the first draws will do. If not, the long way is fair as well.
+    for _ in 0..if nodes == 0 { 0 } else { 16 } {
+        let node = NodeId(chance.random_range(0..nodes));
+        if fits(&node) {
+            return Some(node);
+        }
+    }
+    (0..nodes).map(NodeId).filter(fits).choose(chance)
 }
 
 impl Closing {

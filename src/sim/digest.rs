@@ -30,6 +30,13 @@ const JOINED: u64 = 13;
 const RECEIVED: u64 = 14;
 const RESOLVED: u64 = 15;
 const COUNTED: u64 = 16;
+pub(super) const CRASHED: u64 = 17;
+pub(super) const RESTARTED: u64 = 18;
+pub(super) const IMPOSED: u64 = 19;
+pub(super) const LIFTED: u64 = 20;
+pub(super) const SILENCE: u64 = 21;
+pub(super) const SYNCED: u64 = 22;
+pub(super) const RESET: u64 = 23;
 
 /// A message's kind as a number: the first eight bytes of its word.
 pub(super) fn kind(word: &str) -> u64 {

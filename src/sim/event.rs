@@ -3,6 +3,7 @@
 
 use super::queue::Queue;
 use super::sessions::Session;
+use crate::fault::ConditionId;
 use crate::id::NodeId;
 use crate::protocol::Protocol;
 use crate::time::Time;
@@ -58,32 +59,23 @@ impl Event {
 /// All that does not travel inside its event.
 pub(super) enum Stored<P: Protocol> {
     /// A message, and the size of its encoding.
-    Message {
-        from: NodeId,
-        session: Session,
-        message: P::Message,
-        bytes: u32,
-    },
-    Timer(P::Timer),
-    /// `from` asks for a link.
-    Open {
-        from: NodeId,
-        session: Session,
-    },
+    Message { from: NodeId, session: Session, message: P::Message, bytes: u32 },
+    /// A timer, set in this life of the node.
+    Timer { timer: P::Timer, life: u32 },
+    /// What the node wrote into its log in this life is safe, as far as it was written when the sync began.
+    Synced { life: u32 },
+    /// The node is ready for what waits for it.
+    Wake,
+    /// `from` asks for a link; at its end, the session before is over.
+    Open { from: NodeId, session: Session, ended: Option<Session> },
     /// `from` agreed to a link.
-    Accepted {
-        from: NodeId,
-        session: Session,
-    },
+    Accepted { from: NodeId, session: Session },
     /// `from` ended the session, or did not want it.
-    Closed {
-        from: NodeId,
-        session: Session,
-    },
-    /// Nobody answers at `peer`.
-    Unreachable {
-        peer: NodeId,
-    },
+    Closed { from: NodeId, session: Session },
+    /// For too long nothing was heard of the peer in a session; if that was because of a condition, it may be over.
+    Silence { peer: NodeId, session: Session, because: Option<ConditionId> },
+    /// There is no `peer`.
+    Unreachable { peer: NodeId },
 }
 
 /// A message under way.
@@ -142,6 +134,11 @@ impl<P: Protocol, Q: Queue<Event>> Events<P, Q> {
     /// Takes out what an event left in the store.
     pub(super) fn take(&mut self, place: u32) -> Stored<P> {
         self.stored.remove(place as usize)
+    }
+
+    /// What an event left in the store.
+    pub(super) fn look_at(&self, place: u32) -> &Stored<P> {
+        &self.stored[place as usize]
     }
 
     /// Whom the event concerns that is `steps` after the next one, as far as that is known cheaply.

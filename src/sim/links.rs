@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// How the links of a network behave.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Links {
     /// What they promise.
     pub kind: LinkKind,
@@ -23,6 +23,23 @@ pub struct Links {
     pub latency: Latency,
     /// What is added to that, anew for every message.
     pub jitter: Jitter,
+    /// A link on which nothing is heard of the peer for so long is given up.
+    pub silence: Duration,
+    /// A link that is not there so long after it was asked for is given up.
+    pub dial: Duration,
+}
+
+/// See [`Links::silence`].
+pub const SILENCE: Duration = Duration::from_secs(3);
+/// See [`Links::dial`].
+pub const DIAL: Duration = Duration::from_secs(1);
+
+impl Default for Links {
+    /// Streams of constant 10 ms; 3 s of silence, 1 s for a dial.
+    fn default() -> Links {
+        let (kind, latency, jitter) = Default::default();
+        Links { kind, latency, jitter, silence: SILENCE, dial: DIAL }
+    }
 }
 
 /// What a link promises while its session lasts.
@@ -200,7 +217,7 @@ impl Links {
     }
 
     #[inline(always)]
-    fn travel(&self, latency: u64, draw: &mut Draw) -> u64 {
+    pub(super) fn travel(&self, latency: u64, draw: &mut Draw) -> u64 {
         let jitter = match self.jitter {
             Jitter::None => 0,
             Jitter::UpTo(most) => draw.up_to(nanos(most)),

@@ -11,6 +11,13 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct Session(NonZeroU32);
 
+impl Session {
+    /// Its number.
+    pub(super) fn number(self) -> u32 {
+        self.0.get()
+    }
+}
+
 /// The session of every link that is up from the start.
 const GIVEN: Session = Session(NonZeroU32::MIN);
 
@@ -56,6 +63,8 @@ enum State {
 pub(super) enum Answer {
     /// The link is up here now.
     Accept,
+    /// The link is up here now, and the session that was up before is over: the peer has ended it, unheard.
+    Replace(Session),
     /// It asked as well, and its own session goes first; the peer will agree to that one.
     PreferOwn,
     /// It is linked to the peer already.
@@ -83,32 +92,56 @@ impl Sessions {
     }
 
     /// The next end of a given link, that of `node`, comes up, whatever the node did about it before.
-    pub(super) fn announce(&mut self, node: NodeId, peer: NodeId) {
+    pub(super) fn announce(&mut self, node: NodeId, peer: NodeId) -> Session {
         self.announced += 1;
         if self.place(node, peer).is_ok() {
             self.set(node, peer, GIVEN, State::Up);
         }
+        GIVEN
     }
 
-    /// `node` asks for a link to `peer`: the new session, or `None` if there is a link or a wish already.
-    pub(super) fn begin(&mut self, node: NodeId, peer: NodeId) -> Option<Session> {
-        if self.link(node, peer).is_some_and(|link| link.state != State::Down) {
+    /// `node` asks for a link to `peer`: the new session and the one before, or `None` if there is a link or a wish already.
+    pub(super) fn begin(&mut self, node: NodeId, peer: NodeId) -> Option<(Session, Option<Session>)> {
+        let before = self.link(node, peer);
+        if before.is_some_and(|link| link.state != State::Down) {
             return None;
         }
-        self.latest = Session(self.latest.0.checked_add(1).expect("fewer than 2^32 sessions"));
-        self.set(node, peer, self.latest, State::Opening);
-        Some(self.latest)
+        let session = self.next();
+        self.set(node, peer, session, State::Opening);
+        Some((session, before.map(|link| link.session)))
     }
 
-    /// `peer` asks `node` for a link.
-    pub(super) fn answer(&mut self, node: NodeId, peer: NodeId, session: Session) -> Answer {
+    fn next(&mut self) -> Session {
+        self.latest = Session(self.latest.0.checked_add(1).expect("fewer than 2^32 sessions"));
+        self.latest
+    }
+
+    /// A new session is up between two nodes, which had none.
+    pub(super) fn connect(&mut self, a: NodeId, b: NodeId) -> Session {
+        let session = self.next();
+        self.set(a, b, session, State::Up);
+        self.set(b, a, session, State::Up);
+        session
+    }
+
+    /// `peer` asks `node` for a link; at its end, the session `ended` is over.
+    pub(super) fn answer(
+        &mut self,
+        node: NodeId,
+        peer: NodeId,
+        session: Session,
+        ended: Option<Session>,
+    ) -> Answer {
         let answer = match self.link(node, peer) {
+            Some(link) if link.state == State::Up && Some(link.session) <= ended => {
+                Answer::Replace(link.session)
+            }
             Some(link) if link.state == State::Up => Answer::Refuse,
             // Both asked at once. The earlier session wins, and both ends see the same two numbers.
             Some(link) if link.state == State::Opening && link.session < session => Answer::PreferOwn,
             _ => Answer::Accept,
         };
-        if answer == Answer::Accept {
+        if matches!(answer, Answer::Accept | Answer::Replace(_)) {
             self.set(node, peer, session, State::Up);
         }
         answer
@@ -174,13 +207,32 @@ impl Sessions {
         Some(session)
     }
 
-    /// `node` closes all its links; the sessions that it ends by that, in the order of the peers.
-    pub(super) fn close_all(&mut self, node: NodeId) -> Vec<(NodeId, Session)> {
-        let mut peers: Vec<NodeId> = self.given_peers(node).to_vec();
+    /// The links of a node that are up or being opened, in the order of the peers; and whether they are up.
+    pub(super) fn of(&self, node: NodeId) -> Vec<(NodeId, Session, bool)> {
+        let live = |peer| {
+            let link = self.link(node, peer).filter(|link| link.state != State::Down)?;
+            Some((peer, link.session, link.state == State::Up))
+        };
+        self.peers(node).into_iter().filter_map(live).collect()
+    }
+
+    /// The nodes to which the topology gave a link.
+    pub(super) fn given(&self, node: NodeId) -> Vec<NodeId> {
+        self.given_peers(node).to_vec()
+    }
+
+    /// Everybody to whom a node ever had a link, in order.
+    fn peers(&self, node: NodeId) -> Vec<NodeId> {
+        let mut peers = self.given(node);
         peers.extend(self.changed.get(node.index()).into_iter().flatten().map(|end| end.peer));
         peers.sort_unstable_by_key(|peer| peer.0);
         peers.dedup();
-        peers.into_iter().filter_map(|peer| Some((peer, self.close(node, peer)?))).collect()
+        peers
+    }
+
+    /// `node` closes all its links; the sessions that it ends by that, in the order of the peers.
+    pub(super) fn close_all(&mut self, node: NodeId) -> Vec<(NodeId, Session)> {
+        self.peers(node).into_iter().filter_map(|peer| Some((peer, self.close(node, peer)?))).collect()
     }
 
     /// The peer ended a session; whether that was the one that `node` has.

@@ -9,7 +9,7 @@ use crate::observe::{DropReason, Observation, Observer, Parcel};
 use crate::protocol::{Notice, Protocol, Wire};
 use crate::rng::node_stream;
 use crate::time::LocalTime;
-use crate::transport::Transport;
+use crate::transport::{Durability, Transport};
 use rand::Rng;
 use std::time::Duration;
 
@@ -61,6 +61,9 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> SimTransport<'_, P, O, Q> {
         self.sent.messages += 1;
         self.sent.bytes += u64::from(parcel.bytes);
         core.tell(Observation::Sent(parcel));
+        if core.faults.is_some() {
+            return core.send_disturbed(parcel, session, letter, self.sent.messages);
+        }
         let mut draw = core.link_draws.at(u64::from(me.0), self.sent.messages);
         let latency = core.links.latency(core.link_draws, me, to);
         let [first, second] = core.links.copies(latency, &mut draw);
@@ -86,11 +89,16 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_
     }
 
     fn now(&self) -> LocalTime {
-        LocalTime::from_nanos(self.core.now.nanos())
+        LocalTime::from_nanos(match &self.core.faults {
+            Some(faults) => faults.local(self.me, self.core.now),
+            None => self.core.now.nanos(),
+        })
     }
 
     fn calendar(&self) -> Timestamp {
-        Timestamp::from_micros(EPOCH_MICROS + self.core.now.nanos() / 1000)
+        let skew = self.core.faults.as_ref().map_or(0, |faults| faults.skew(self.me));
+        let now = self.now().nanos().saturating_add_signed(skew);
+        Timestamp::from_micros(EPOCH_MICROS + now / 1000)
     }
 
     fn rng(&mut self) -> &mut impl Rng {
@@ -104,15 +112,15 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_
             let latency = self.core.links.latency(self.core.link_draws, me, peer);
             let time = self.core.now.after(latency);
             self.core.events.push(time, me, Stored::Unreachable { peer });
-        } else if let Some(session) = self.core.sessions.begin(me, peer) {
-            self.core.control(me, peer, Stored::Open { from: me, session });
+        } else if let Some((session, ended)) = self.core.sessions.begin(me, peer) {
+            self.core.control(me, peer, Stored::Open { from: me, session, ended });
         }
     }
 
     fn close(&mut self, peer: NodeId) {
         if let Some(session) = self.core.sessions.close(self.me, peer) {
             self.core.control(self.me, peer, Stored::Closed { from: self.me, session });
-            self.core.closed_by_handler.push_back(peer);
+            self.core.closed_by_handler.push_back((peer, session));
         }
     }
 
@@ -127,8 +135,20 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_
     }
 
     fn set_timer(&mut self, after: Duration, timer: P::Timer) {
-        let time = self.core.now + after;
-        self.core.events.push(time, self.me, Stored::Timer(timer));
+        let after = match &self.core.faults {
+            Some(faults) => faults.true_length(self.me, after),
+            None => after,
+        };
+        let (time, life) = (self.core.now + after, self.core.life(self.me));
+        self.core.events.push(time, self.me, Stored::Timer { timer, life });
+    }
+
+    fn append(&mut self, record: P::Record) -> Durability {
+        let (durability, sync) = self.core.logs.append(self.me, record);
+        if let Some(length) = sync {
+            self.core.begin_sync(self.me, length);
+        }
+        durability
     }
 
     fn publish(&mut self, incarnation: u64, sequence: u64, title: String, message: String) -> Payload {

@@ -1,6 +1,6 @@
 //! The transport that only records: for unit tests of protocols, without any world.
 
-use super::Transport;
+use super::{Durability, Transport};
 use crate::id::{Identity, NodeId};
 use crate::message::{Broadcast, Broadcasts, Origin, Payload, Series, Timestamp};
 use crate::protocol::{Notice, Protocol};
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Something that a node did to the world.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Action<M, T> {
+pub enum Action<M, T, R> {
     /// It asked for a link.
     Open(NodeId),
     /// It closed a link.
@@ -23,6 +23,8 @@ pub enum Action<M, T> {
     SetTimer(Duration, T),
     /// It published a broadcast.
     Publish(Payload),
+    /// It wrote into its log.
+    Append(R),
     /// It reported something.
     Notify(Notice),
     /// It ended its life.
@@ -37,7 +39,7 @@ pub struct Outbox<P: Protocol> {
     now: LocalTime,
     rng: Xoshiro256PlusPlus,
     broadcasts: Broadcasts,
-    actions: Vec<Action<P::Message, P::Timer>>,
+    actions: Vec<Action<P::Message, P::Timer, P::Record>>,
 }
 
 impl<P: Protocol> Outbox<P> {
@@ -59,7 +61,7 @@ impl<P: Protocol> Outbox<P> {
     }
 
     /// What the node did since the last call.
-    pub fn take(&mut self) -> Vec<Action<P::Message, P::Timer>> {
+    pub fn take(&mut self) -> Vec<Action<P::Message, P::Timer, P::Record>> {
         std::mem::take(&mut self.actions)
     }
 
@@ -122,6 +124,12 @@ impl<P: Protocol> Transport<P> for Outbox<P> {
 
     fn series(&self, payload: Payload) -> Series {
         self.broadcasts.series(payload)
+    }
+
+    /// The test may call `on_synced`.
+    fn append(&mut self, record: P::Record) -> Durability {
+        self.actions.push(Action::Append(record));
+        Durability::Pending
     }
 
     fn notify(&mut self, notice: Notice) {

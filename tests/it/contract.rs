@@ -390,8 +390,9 @@ impl Protocol for Eager {
     type Config = ();
     type Message = Say;
     type Timer = ();
+    type Record = ();
 
-    fn start(_: &(), net: &mut impl Transport<Eager>) -> Eager {
+    fn start(_: &(), _: &[()], net: &mut impl Transport<Eager>) -> Eager {
         let me = net.me().0;
         (0..3).filter(|&peer| peer != me).for_each(|peer| net.open(NodeId(peer)));
         net.open(NodeId(99));
@@ -488,8 +489,9 @@ impl Protocol for Hasty {
     type Config = ();
     type Message = Say;
     type Timer = ();
+    type Record = ();
 
-    fn start(_: &(), net: &mut impl Transport<Hasty>) -> Hasty {
+    fn start(_: &(), _: &[()], net: &mut impl Transport<Hasty>) -> Hasty {
         for peer in (0..3).map(NodeId) {
             net.send(peer, Say(0));
             net.close(peer);

@@ -1,5 +1,6 @@
 //! The steps of a timeline: whether each can happen, and whom it is about.
 
+use super::faults::is_fault;
 use super::{Checker, Population};
 use crate::id::NodeId;
 use crate::scenario::complaint::did_you_mean;
@@ -32,7 +33,10 @@ impl Checker<'_> {
         let shutdown = shutdowns.map(|entry| entry.at).min();
         for (i, Entry { at, step }) in file.timeline.iter().enumerate() {
             let path = format!("timeline.{i}");
-            self.before_end(&path, *at, file.end);
+            // A fault that never comes makes the run vacuous, and says so there.
+            if !is_fault(step) {
+                self.before_end(&path, *at, file.end);
+            }
             let counts = matches!(
                 step,
                 Step::Snapshot(_) | Step::Status(StatusStep { by: None, .. }) | Step::Shutdown
@@ -42,11 +46,18 @@ impl Checker<'_> {
                 self.complain(&format!("{path}.at"), message, "let it happen before the shutdown");
             }
             if let Step::Snapshot(SnapshotStep { name, .. }) | Step::Status(StatusStep { name, .. }) = step {
-                self.file_name(&format!("{path}.do.{}.name", kind(step)), name, &mut names);
+                self.file_name(&format!("{path}.do.{}.name", step.name()), name, &mut names);
             }
             let (count, every) = repetition(step);
-            self.last_before_end(&format!("{path}.do.{}.count", kind(step)), (*at, count, every), file.end);
-            if let Some(action) = self.action(&format!("{path}.do.{}", kind(step)), step, population) {
+            let path = format!("{path}.do.{}", step.name());
+            if !is_fault(step) {
+                self.last_before_end(&format!("{path}.count"), (*at, count, every), file.end);
+            }
+            let action = match is_fault(step) {
+                true => self.fault(&path, step, &file.links, population).map(Action::Fault),
+                false => self.action(&path, step, population),
+            };
+            if let Some(action) = action {
                 planned.push(PlannedStep { at: Time::ZERO + *at, count, every, action });
             }
         }
@@ -97,10 +108,11 @@ impl Checker<'_> {
                     None => None,
                 },
             },
+            _ => return None,
         })
     }
 
-    fn nodes(
+    pub(super) fn nodes(
         &mut self,
         path: &str,
         key: &str,
@@ -109,6 +121,7 @@ impl Checker<'_> {
     ) -> Option<Nodes> {
         Some(match target {
             Target::Random => Nodes::Random,
+            Target::Genesis => Nodes::Genesis,
             Target::All => Nodes::All,
             Target::Share(share) => Nodes::Share(*share),
             Target::One(selector) => Nodes::One(self.node(&format!("{path}.{key}"), selector, population)?),
@@ -125,14 +138,15 @@ impl Checker<'_> {
         let &Population { nodes, names } = population?;
         let found = find_node(names, selector).filter(|node| u64::from(node.0) < nodes);
         if found.is_none() {
-            let mut remedy = format!("nodes are 0 to {}, \"random\" or \"all\"", nodes.saturating_sub(1));
+            let mut remedy =
+                format!("nodes are 0 to {}, \"random\", \"genesis\" or \"all\"", nodes.saturating_sub(1));
             if !names.is_empty() {
                 remedy = format!("{remedy}, or one of {}", names.join(", "));
             }
             let message = match selector {
                 Selector::Number(number) => format!("there is no node {number}"),
                 Selector::Name(name) => {
-                    let known = names.iter().map(String::as_str).chain(["random", "all"]);
+                    let known = names.iter().map(String::as_str).chain(["random", "genesis", "all"]);
                     remedy = format!("{}{remedy}", did_you_mean(name, known));
                     format!("there is no node `{name}`")
                 }
@@ -192,26 +206,18 @@ impl Checker<'_> {
 /// The files that every run writes.
 const RESERVED: [&str; 7] = ["topology", "scenario", "summary", "trace", "coverage", "latency", "degrees"];
 
-fn kind(step: &Step) -> &'static str {
-    match step {
-        Step::Join(_) => "join",
-        Step::Leave(_) => "leave",
-        Step::Broadcast(_) => "broadcast",
-        Step::Send(_) => "send",
-        Step::Discover(_) => "discover",
-        Step::Status(_) => "status",
-        Step::Shutdown => "shutdown",
-        Step::Snapshot(_) => "snapshot",
-    }
-}
-
 /// How many times a step happens, and how long from one time to the next.
 fn repetition(step: &Step) -> (u32, Duration) {
     match step {
         Step::Join(JoinStep { count, every, .. })
         | Step::Leave(LeaveStep { count, every, .. })
         | Step::Broadcast(BroadcastStep { count, every, .. })
-        | Step::Send(SendStep { count, every, .. }) => (count.get(), *every),
-        Step::Discover(_) | Step::Status(_) | Step::Shutdown | Step::Snapshot(_) => (1, Duration::ZERO),
+        | Step::Send(SendStep { count, every, .. })
+        | Step::Crash(CrashStep { count, every, .. })
+        | Step::Restart(RestartStep { count, every, .. })
+        | Step::Partition(PartitionStep { count, every, .. })
+        | Step::Reset(ResetStep { count, every, .. })
+        | Step::Pause(PauseStep { count, every, .. }) => (count.get(), *every),
+        _ => (1, Duration::ZERO),
     }
 }

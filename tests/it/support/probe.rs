@@ -37,8 +37,9 @@ impl Protocol for Probe {
     type Config = ();
     type Message = Say;
     type Timer = u32;
+    type Record = ();
 
-    fn start(_: &(), net: &mut impl Transport<Probe>) -> Probe {
+    fn start(_: &(), _: &[()], net: &mut impl Transport<Probe>) -> Probe {
         Probe { saw: vec![], set_at: net.now() }
     }
 

@@ -1,0 +1,353 @@
+//! Playing the steps that do harm: who crashes and comes back, what begins and ends; and what came of it.
+
+use super::{ABSENT, Playback, STAYING, Turn, UP, choose};
+use crate::churn::{Going, poisson_gap};
+use crate::fault::{Condition, ConditionId, Crash, Cut, Detection, Effects, LogFate, Whom};
+use crate::id::NodeId;
+use crate::scenario::{Action, ChurnPlan, Departure, FaultPlan, Groups, Nodes};
+use crate::time::Time;
+use crate::world::World;
+use rand::seq::{IteratorRandom, SliceRandom};
+use std::sync::Arc;
+
+/// What came of a fault that the scenario declares.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeclaredFault {
+    /// Its step's place in the timeline, from 0.
+    pub step: usize,
+    /// What the scenario calls it.
+    pub name: &'static str,
+    /// When it was to begin.
+    pub at: Time,
+    /// What it did.
+    pub effects: Effects,
+    /// Whether it goes on, and may keep messages from nodes.
+    pub is_open: bool,
+}
+
+/// A fault on its way.
+#[derive(Debug)]
+pub(super) struct Harm {
+    step: usize,
+    /// What it did by itself.
+    effects: Effects,
+    /// What it imposed.
+    conditions: Vec<ConditionId>,
+    /// Those of them that go on and keep messages from nodes.
+    withholding: Vec<ConditionId>,
+    /// Nodes come and go until then.
+    restless_until: Option<Time>,
+    /// The nodes of a record of up times, as they came in.
+    recorded: Vec<Option<NodeId>>,
+}
+
+impl<W: World> Playback<W> {
+    /// Does the harm of a step, now.
+    pub(super) fn harm(&mut self, step: usize, plan: &FaultPlan) {
+        match plan {
+            FaultPlan::Crash { who, crash, lasts } => {
+                for node in self.victims(*who, &UP) {
+                    self.crash(step, node, *crash);
+                    if let Some(length) = lasts {
+                        self.later(self.network.now() + *length, Turn::Return { step, node: node.0 });
+                    }
+                }
+            }
+            FaultPlan::Restart { who } => {
+                for node in self.victims(*who, &ABSENT) {
+                    self.bring_back(step, node);
+                }
+            }
+            FaultPlan::Partition { into, one_way, lasts } => {
+                let cut = Cut { groups: self.groups(into), one_way: *one_way };
+                let lasts = lasts.map(|length| self.network.now() + length);
+                self.impose(step, Condition::Cut(Arc::new(cut)), lasts);
+            }
+            FaultPlan::Heal => self.heal(step),
+            FaultPlan::Reset { who, share } => self.reset(step, *who, *share),
+            FaultPlan::Condition { who, condition, lasts, .. } => {
+                let whom = match who {
+                    Nodes::All => Whom::Everybody,
+                    who => Whom::these(self.victims(*who, &UP)),
+                };
+                let lasts = lasts.map(|length| self.network.now() + length);
+                self.impose(step, condition.clone().about(whom), lasts);
+            }
+            FaultPlan::Churn(plan) => self.begin_churn(step, plan),
+            FaultPlan::UpTimes { times, .. } => {
+                let start = self.network.now();
+                let ups: Vec<_> = times.events().collect();
+                self.harm_of(step).recorded = vec![None; times.nodes()];
+                self.harm_of(step).restless_until = ups.last().map(|(at, ..)| start + *at);
+                for (number, (at, ..)) in ups.into_iter().enumerate() {
+                    self.later(start + at, Turn::Recorded { step, number });
+                }
+            }
+        }
+    }
+
+    /// What was to come of a fault, comes.
+    pub(super) fn follow_up(&mut self, turn: Turn) {
+        match turn {
+            Turn::Lift { step, condition } => self.lift(step, ConditionId(condition)),
+            Turn::Return { step, node } => {
+                let node = NodeId(node);
+                self.bring_back(step, node);
+                self.depart_later(step, node);
+            }
+            Turn::Depart { step, node } => self.depart(step, NodeId(node)),
+            Turn::Arrive { step } => self.arrive(step),
+            Turn::Recorded { step, number } => self.replay(step, number),
+            Turn::Step { .. } => unreachable!("a step is played by itself"),
+        }
+    }
+
+    /// What came of all the faults that the scenario declares, in the order of the timeline.
+    pub fn faults(&self) -> Vec<DeclaredFault> {
+        let now = self.network.now();
+        let steps = self.timeline.iter().enumerate();
+        let declared = steps.filter_map(|(step, planned)| match &planned.action {
+            Action::Fault(plan) => Some((step, planned.at, plan.name())),
+            _ => None,
+        });
+        declared
+            .map(|(step, at, name)| {
+                let harm = self.harms.iter().find(|harm| harm.step == step);
+                let effects = harm.map_or(Effects::default(), |harm| {
+                    let imposed = harm.conditions.iter().map(|&id| self.network.world().effects(id));
+                    imposed.fold(harm.effects, Effects::plus)
+                });
+                let is_open = harm.is_some_and(|harm| {
+                    !harm.withholding.is_empty() || harm.restless_until.is_some_and(|until| until > now)
+                });
+                DeclaredFault { step, name, at, effects, is_open }
+            })
+            .collect()
+    }
+
+    fn harm_of(&mut self, step: usize) -> &mut Harm {
+        let at = self.harms.iter().position(|harm| harm.step == step).unwrap_or_else(|| {
+            self.harms.push(Harm {
+                step,
+                effects: Effects::default(),
+                conditions: Vec::new(),
+                withholding: Vec::new(),
+                restless_until: None,
+                recorded: Vec::new(),
+            });
+            self.harms.len() - 1
+        });
+        &mut self.harms[at]
+    }
+
+    fn later(&mut self, time: Time, turn: Turn) {
+        self.upcoming.push(std::cmp::Reverse((time, turn)));
+    }
+
+    /// Those of the nodes that are in one of these states now; drawn from the stream of the faults, so that a fault more
+    /// or less shifts nobody's workload.
+    fn victims(&mut self, who: Nodes, states: &[crate::protocol::State]) -> Vec<NodeId> {
+        choose(&mut self.network, &mut self.chance, who, states)
+    }
+
+    fn crash(&mut self, step: usize, node: NodeId, crash: Crash) {
+        if node.index() < self.network.size() && self.network.is_up(node) {
+            self.network.crash(node, crash);
+            let now = self.network.now();
+            self.harm_of(step).effects.on_node(now);
+        }
+    }
+
+    fn bring_back(&mut self, step: usize, node: NodeId) {
+        if node.index() < self.network.size() && !self.network.is_up(node) {
+            self.network.restart(node);
+            let now = self.network.now();
+            self.harm_of(step).effects.on_node(now);
+        }
+    }
+
+    fn impose(&mut self, step: usize, condition: Condition, until: Option<Time>) {
+        let withholds = condition.withholds();
+        let id = self.network.impose(condition);
+        let harm = self.harm_of(step);
+        harm.conditions.push(id);
+        if withholds {
+            harm.withholding.push(id);
+        }
+        if let Some(until) = until {
+            self.later(until, Turn::Lift { step, condition: id.0 });
+        }
+    }
+
+    fn lift(&mut self, step: usize, id: ConditionId) {
+        self.network.lift(id);
+        self.harm_of(step).withholding.retain(|&other| other != id);
+    }
+
+    /// Ends all partitions.
+    fn heal(&mut self, step: usize) {
+        let cuts: Vec<(usize, ConditionId)> = self
+            .harms
+            .iter()
+            .filter(|harm| {
+                matches!(&self.timeline[harm.step].action, Action::Fault(FaultPlan::Partition { .. }))
+            })
+            .flat_map(|harm| harm.withholding.iter().map(|&id| (harm.step, id)))
+            .collect();
+        let now = self.network.now();
+        for (partition, id) in cuts {
+            self.lift(partition, id);
+            self.harm_of(step).effects.on_node(now);
+        }
+    }
+
+    fn groups(&mut self, into: &Groups) -> Vec<u32> {
+        let mut groups = vec![0; self.network.size()];
+        match into {
+            Groups::Shares(shares) => {
+                let mut nodes: Vec<NodeId> = self.network.up().collect();
+                nodes.shuffle(&mut self.chance);
+                let count = nodes.len() as f64;
+                let mut before = 0.0;
+                for (group, share) in shares.iter().enumerate() {
+                    let bounds = [before, before + share].map(|sum: f64| (count * sum).round() as usize);
+                    for node in &nodes[bounds[0].min(nodes.len())..bounds[1].min(nodes.len())] {
+                        groups[node.index()] = group as u32;
+                    }
+                    before += share;
+                }
+            }
+            Groups::Named(named) => {
+                for (group, nodes) in named.iter().enumerate() {
+                    for node in nodes {
+                        if let Some(of) = groups.get_mut(node.index()) {
+                            *of = group as u32;
+                        }
+                    }
+                }
+            }
+            Groups::Isolated(who) => {
+                for (number, node) in self.victims(*who, &UP).into_iter().enumerate() {
+                    if let Some(of) = groups.get_mut(node.index()) {
+                        *of = number as u32 + 1;
+                    }
+                }
+            }
+        }
+        groups
+    }
+
+    fn reset(&mut self, step: usize, who: Nodes, share: f64) {
+        let whom = match who {
+            Nodes::All => Whom::Everybody,
+            who => Whom::these(self.victims(who, &UP)),
+        };
+        let topology = self.network.topology();
+        let links: Vec<(NodeId, NodeId)> =
+            topology.edges().filter(|&(a, b)| whom.contains(a) || whom.contains(b)).collect();
+        let count = (links.len() as f64 * share).round() as usize;
+        let mut chosen = links.into_iter().sample(&mut self.chance, count);
+        chosen.sort_unstable_by_key(|(a, b)| (a.0, b.0));
+        for (a, b) in chosen {
+            if self.network.reset(a, b) {
+                let now = self.network.now();
+                let effects = &mut self.harm_of(step).effects;
+                effects.on_link_end(now);
+                effects.on_link_end(now);
+            }
+        }
+    }
+}
+
+/// Nodes that come and go.
+impl<W: World> Playback<W> {
+    fn begin_churn(&mut self, step: usize, plan: &ChurnPlan) {
+        let now = self.network.now();
+        self.harm_of(step).restless_until = Some(now + plan.lasts);
+        for node in self.victims(plan.who, &STAYING) {
+            self.depart_later(step, node);
+        }
+        self.arrive_later(step);
+    }
+
+    /// The plan by which a step lets nodes come and go, and until when.
+    fn churn(&self, step: usize) -> Option<(Arc<ChurnPlan>, Time)> {
+        let Action::Fault(FaultPlan::Churn(plan)) = &self.timeline[step].action else { return None };
+        let harm = self.harms.iter().find(|harm| harm.step == step)?;
+        Some((Arc::clone(plan), harm.restless_until?))
+    }
+
+    fn arrive_later(&mut self, step: usize) {
+        let Some((plan, until)) = self.churn(step) else { return };
+        let Some(mean) = plan.arrivals_every else { return };
+        let time = self.network.now() + poisson_gap(mean, &mut self.chance);
+        if time <= until {
+            self.later(time, Turn::Arrive { step });
+        }
+    }
+
+    /// The node goes when its session is over, if that is before the end of the churn.
+    fn depart_later(&mut self, step: usize, node: NodeId) {
+        let Some((plan, until)) = self.churn(step) else { return };
+        let time = self.network.now() + plan.session.sample(&mut self.chance);
+        if time <= until {
+            self.later(time, Turn::Depart { step, node: node.0 });
+        }
+    }
+
+    fn arrive(&mut self, step: usize) {
+        let node = self.network.join();
+        let now = self.network.now();
+        self.harm_of(step).effects.on_node(now);
+        self.depart_later(step, node);
+        self.arrive_later(step);
+    }
+
+    fn depart(&mut self, step: usize, node: NodeId) {
+        let Some((plan, until)) = self.churn(step) else { return };
+        self.go(step, node, plan.departure, plan.log);
+        if let Some(absence) = &plan.absence {
+            let time = self.network.now() + absence.sample(&mut self.chance);
+            if time <= until {
+                self.later(time, Turn::Return { step, node: node.0 });
+            }
+        }
+    }
+
+    fn go(&mut self, step: usize, node: NodeId, departure: Departure, log: LogFate) {
+        let detection = match departure {
+            Departure::Crash => Detection::Reset,
+            Departure::Silence => Detection::Silence,
+            Departure::Leave => {
+                if STAYING.contains(&self.network.state(node)) {
+                    self.network.leave(node);
+                    let now = self.network.now();
+                    self.harm_of(step).effects.on_node(now);
+                }
+                return;
+            }
+        };
+        self.crash(step, node, Crash { log, detection });
+    }
+
+    /// What was recorded happens again.
+    fn replay(&mut self, step: usize, number: usize) {
+        let Action::Fault(FaultPlan::UpTimes { times, departure, log }) = &self.timeline[step].action else {
+            return;
+        };
+        let (departure, log) = (*departure, *log);
+        let Some((_, recorded, going)) = times.events().nth(number) else { return };
+        let now = self.network.now();
+        match (going, self.harm_of(step).recorded[recorded]) {
+            (Going::Up, None) => {
+                let node = self.network.join();
+                let harm = self.harm_of(step);
+                harm.recorded[recorded] = Some(node);
+                harm.effects.on_node(now);
+            }
+            (Going::Up, Some(node)) => self.bring_back(step, node),
+            (Going::Down, Some(node)) => self.go(step, node, departure, log),
+            (Going::Down, None) => {}
+        }
+    }
+}
