@@ -8,6 +8,7 @@
 //! | room | what is there |
 //! |---|---|
 //! | [`time`], [`id`], [`rng`], [`units`], [`graph`] | the ground: integer time, names of nodes, random streams, quantities, graphs |
+//! | [`churn`] | how long nodes stay and stay away, drawn or measured |
 //! | [`message`] | the application's message, its id, its JSON form |
 //! | [`protocol`], [`transport`] | the seam: what any peer is, and all that it may do to the world |
 //! | [`node`] | the peer that we ship: overlay and broadcast |
@@ -38,6 +39,7 @@
 //! 7. One random stream per purpose and one per node; draws on links by counter.
 //! 8. Without `--seed` a run uses the scenario's seed; `--seed random` draws one and prints it first.
 
+pub mod churn;
 pub mod graph;
 pub mod id;
 pub mod judge;

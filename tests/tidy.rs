@@ -10,6 +10,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("rng", &["id"]),
     ("graph", &["id"]),
+    ("churn", &["time", "units"]),
     ("message", &["id"]),
     ("protocol", &["id", "message", "transport"]),
     ("transport", &["id", "message", "protocol", "rng", "time"]),
