@@ -1,5 +1,5 @@
-//! How long nodes stay has the distributions that are asked for, by the test of Kolmogorov and Smirnov on two samples:
-//! ours, and one of an implementation that others made.
+//! How long nodes stay has the distributions that are asked for, by the test of Kolmogorov and Smirnov on two
+//! samples: ours, and one of an implementation that others made.
 
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, LogNormal, Pareto, Weibull};
@@ -12,8 +12,9 @@ use std::time::Duration;
 /// How many are drawn on either side.
 const N: usize = 20_000;
 
-/// Samples of equal distributions are further apart than this with a probability of 1e-4: sqrt(-ln(1e-4 / 2) / 2) *
-/// sqrt(2 / N) (Smirnov 1939, the limit for large samples). The seeds are fixed, so a test that passes always passes.
+/// Samples of equal distributions are further apart than this with a probability of 1e-4: sqrt(-ln(1e-4 / 2)
+/// / 2) * sqrt(2 / N) (Smirnov 1939, the limit for large samples). The seeds are fixed, so a test that passes
+/// always passes.
 const CRITICAL: f64 = 2.2253 * 0.01;
 
 /// In seconds, as the mean of an exponential and the median of all others.
@@ -92,8 +93,8 @@ fn spans_have_the_distribution_that_they_name() {
     }
 }
 
-/// The test above can fail: a parameter that is a fifth too large is found out, and so is another distribution of the same
-/// median.
+/// The test above can fail: a parameter that is a fifth too large is found out, and so is another
+/// distribution of the same median.
 #[test]
 fn another_distribution_is_told_apart() {
     for (span, distance) in distances(1.2) {
@@ -129,7 +130,8 @@ fn gaps_between_arrivals_are_exponential() {
 fn samples_have_the_median_and_the_mean_that_are_told() {
     let median = MEDIAN;
     for (span, deviation) in [
-        // Deviations of the mean, in means: 1 for an exponential, less for what follows; six of them over sqrt(N).
+        // Deviations of the mean, in means: 1 for an exponential, less for what follows; six of them over
+        // sqrt(N).
         (Span::Exponential { mean: median }, 1.0),
         (Span::Weibull { median, shape: 1.5 }, 0.7),
         (Span::Pareto { median, shape: 4.0 }, 0.36),
