@@ -231,7 +231,7 @@ fn normal(rng: &mut impl Rng) -> f64 {
     radius * libm::cos(TAU * unit(rng))
 }
 
-/// The most intervals that a file of up times may have. Reading them takes about 90 bytes each, and the
+/// The most intervals that a file of up times may have. Reading them takes about 65 bytes each, and the
 /// names.
 pub const MAX_INTERVALS: usize = 10_000_000;
 
