@@ -84,11 +84,11 @@ impl<W: World> Playback<W> {
             FaultPlan::Churn(plan) => self.begin_churn(step, plan),
             FaultPlan::UpTimes { times, .. } => {
                 let start = self.network.now();
-                let ups: Vec<_> = times.events().collect();
-                self.harm_of(step).recorded = vec![None; times.nodes()];
-                self.harm_of(step).restless_until = ups.last().map(|(at, ..)| start + *at);
-                for (number, (at, ..)) in ups.into_iter().enumerate() {
-                    self.later(start + at, Turn::Recorded { step, number });
+                let end = times.events().last().map(|(at, ..)| start + at);
+                let harm = self.harm_of(step);
+                (harm.recorded, harm.restless_until) = (vec![None; times.nodes()], end);
+                if let Some((at, ..)) = times.event(0) {
+                    self.later(start + at, Turn::Recorded { step, number: 0 });
                 }
             }
         }
@@ -369,8 +369,11 @@ impl<W: World> Playback<W> {
             return;
         };
         let (departure, log) = (*departure, *log);
-        let Some((_, recorded, going)) = times.events().nth(number) else { return };
+        let Some((at, recorded, going)) = times.event(number) else { return };
         let now = self.network.now();
+        if let Some((next, ..)) = times.event(number + 1) {
+            self.later(now + (next - at), Turn::Recorded { step, number: number + 1 });
+        }
         match (going, self.harm_of(step).recorded[recorded]) {
             (Going::Up, None) => {
                 let node = self.network.join();
