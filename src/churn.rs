@@ -630,7 +630,7 @@ mod tests {
         ];
         assert_eq!(parsed(text), events);
         let up_times = UpTimes::parse(text.as_bytes()).unwrap();
-        assert_eq!((up_times.nodes(), up_times.events().len()), (3, 7));
+        assert_eq!((up_times.nodes(), up_times.events().count()), (3, 7));
         assert_eq!([0, 1, 2, 3].map(|node| up_times.name(node)), [Some("b"), Some("a"), Some("c"), None]);
     }
 

@@ -151,7 +151,7 @@ impl Recorded {
                 };
                 peers.into_iter().map(down).collect()
             }
-            Action::Send(..) | Action::Publish(_) | Action::Notify(_) => vec![],
+            Action::Send(..) | Action::Publish(_) | Action::Notify(_) | Action::Append(()) => vec![],
         }
     }
 }
