@@ -85,7 +85,8 @@ impl Node {
         payload: Payload,
         hops: u32,
     ) {
-        let is_new = self.is_new(net, payload) && !(self.lacks(Weakness::ContentId) && self.is_known(net, payload));
+        let is_new =
+            self.is_new(net, payload) && !(self.lacks(Weakness::ContentId) && self.is_known(net, payload));
         if is_new {
             return self.take_in(net, from, payload, hops);
         }

@@ -3,8 +3,8 @@
 
 use crate::support::probe::{Did, Probe, Say};
 use proptest::prelude::*;
-use rumormill::protocol::{Command, Protocol};
 use rumormill::fault::{Crash, Detection, LogFate};
+use rumormill::protocol::{Command, Protocol};
 use rumormill::sim::{Datagram, Disk, Jitter, LinkKind, Reordering};
 use rumormill::transport::{Action, Outbox, Transport};
 use rumormill::world::World;
