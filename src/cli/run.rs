@@ -2,6 +2,7 @@
 
 use super::arguments::RunArguments;
 use super::files::{self, Moment};
+use super::halt;
 use super::lockstep::lockstep;
 use super::memory;
 use super::progress::{Clock, interrupted};
@@ -80,6 +81,9 @@ where
     let scenario = outline.build();
     if weakness == Some(weaken::ALL) {
         return weaken::score::<P>(arguments, scenario);
+    }
+    if halt::is_wanted(arguments) {
+        return halt::run_to::<P>(arguments, scenario);
     }
     let name = arguments.scenario.name();
     let seed = scenario.file.seed;

@@ -55,8 +55,9 @@ where
     P: Protocol,
     P::Config: Serialize,
 {
-    if arguments.trace || arguments.check_determinism {
-        let what = "--weaken all writes no results; --trace and --check-determinism go with single runs";
+    let RunArguments { trace, check_determinism, until, breakpoint, .. } = arguments;
+    if *trace || *check_determinism || until.is_some() || breakpoint.is_some() {
+        let what = "--weaken all tells verdicts only; --trace, --check-determinism, --until and --break go with single runs";
         return Err(Failure::Usage(what.into()));
     }
     let variants = variants::<P>(&scenario.file.node)?;
