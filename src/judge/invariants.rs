@@ -62,7 +62,7 @@ pub(super) fn validity(evidence: Evidence<'_>) -> (Verdict, String) {
     }
     let undelivered = payloads(evidence).find(|&payload| {
         let origin = evidence.broadcasts.get(payload).origin.node;
-        is_alive(evidence, origin) && !audit.is_delivered_by_origin(payload)
+        is_alive(evidence, origin) && audit.is_owed_by_origin(payload)
     });
     match undelivered {
         Some(payload) => {
