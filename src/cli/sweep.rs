@@ -11,9 +11,9 @@ use super::complain::say;
 use super::progress::{Tally, interrupted};
 use super::run::SLICE;
 use super::{Failure, files, memory, print};
-use crate::judge::{Course, Watch};
+use crate::judge::{Course, Watch, chronicle};
 use crate::network::Network;
-use crate::observe::Metrics;
+use crate::observe::{Chronicle, Metrics};
 use crate::protocol::Protocol;
 use crate::report::{Ending, Prediction, Results, Setting, Summary, SweepRun, SweepSummary, Verdicts};
 use crate::scenario::{Outline, Playback, Progress, ScenarioError};
@@ -214,10 +214,10 @@ fn simulate<P: Protocol>(
     unwanted: &AtomicBool,
 ) -> Option<SweepRun> {
     let scenario = outline.build();
-    let metrics = Metrics::with_audit(scenario.needs_audit());
+    let observers = (Metrics::with_audit(scenario.needs_audit()), chronicle(&scenario));
     let mut watch = Watch::of(&scenario.file.expect);
-    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
-    let mut playback = Playback::<Sim<P, Metrics>>::new(network, &scenario);
+    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, observers);
+    let mut playback = Playback::<Sim<P, (Metrics, Chronicle)>>::new(network, &scenario);
     while watch.advance(&mut playback, SLICE) != Progress::Ended {
         if interrupted() || unwanted.load(Ordering::Relaxed) {
             return None;
@@ -225,7 +225,8 @@ fn simulate<P: Protocol>(
     }
     let (course, closing) = Course::of(&playback, &watch, true);
     let network = playback.into_network();
-    let summary = Summary::of(&scenario, &network, network.observer(), &closing, &course, String::new());
+    let (metrics, chronicle) = network.observer();
+    let summary = Summary::of(&scenario, &network, metrics, chronicle, &closing, &course, String::new());
     Some(SweepRun::of(setting.clone(), &summary))
 }
 

@@ -67,20 +67,16 @@ impl<'a> Oracle<'a> {
         self.chronicle
     }
 
-    /// The broadcast with this number.
-    ///
-    /// # Panics
-    /// If there is none.
-    pub fn broadcast(&self, number: usize) -> Earliest<'_> {
-        self.ask(self.chronicle.publications()[number])
+    /// The broadcast with this number, if the chronicle has it.
+    pub fn broadcast(&self, number: usize) -> Option<Earliest<'_>> {
+        Some(self.ask(*self.chronicle.publications().get(number)?))
     }
 
     /// What is published at such a moment.
     pub fn ask(&self, Publication { origin, at }: Publication) -> Earliest<'_> {
         let index = self.index.get_or_init(|| Index::of(self.chronicle));
         let spans = index.spans();
-        let mut search =
-            Earliest { index, arrivals: vec![Stamp::NEVER; spans], ways: vec![None; spans] };
+        let mut search = Earliest { index, arrivals: vec![Stamp::NEVER; spans], ways: vec![None; spans] };
         let Some(life) = index.life_at(origin, at) else { return search };
         search.arrivals[life.span as usize] = at;
         let mut open = BinaryHeap::from([Reverse((at, life.span))]);

@@ -2,9 +2,9 @@
 
 use crate::graph::{Degrees, Diameter};
 use crate::id::NodeId;
-use crate::judge::{Course, Coverage, Evidence, Judgement, Reach, Verdict, judge};
+use crate::judge::{Course, Coverage, Evidence, Judgement, Oracle, Reach, Stretch, Verdict, judge};
 use crate::network::Network;
-use crate::observe::{DirectMessages, Metrics, Observer, Spread};
+use crate::observe::{Chronicle, DirectMessages, Metrics, Observer, Spread};
 use crate::protocol::{Census, Protocol};
 use crate::scenario::{Closing, DeclaredFault, Scenario};
 use crate::sim::Sim;
@@ -69,6 +69,9 @@ pub struct Summary {
     /// Relative message redundancy (RMR), over all broadcasts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redundancy: Option<MeanAndMost>,
+    /// The delay of deliveries over the least possible one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stretch: Option<Stretch>,
     /// Messages that a node sent, over all nodes.
     pub messages_sent: MeanAndMost,
     /// Bytes that a node sent, over all nodes.
@@ -230,6 +233,7 @@ impl Summary {
         scenario: &Scenario<C>,
         network: &Network<Sim<P, O>>,
         metrics: &Metrics,
+        chronicle: &Chronicle,
         closing: &Closing,
         course: &Course,
         repeat: String,
@@ -238,8 +242,10 @@ impl Summary {
         let (in_flight, end) = (network.world().in_flight(), network.now());
         let view = |node| network.view(node);
         let find = |selector: &_| scenario.find(selector);
+        let latency = |from, to| network.world().latency(from, to);
         let evidence = Evidence {
             metrics,
+            oracle: &Oracle::new(chronicle, &latency),
             closing,
             in_flight,
             end,
@@ -278,6 +284,7 @@ impl Summary {
                     .map(|spread| f64::from(spread.last_hops)),
             ),
             redundancy: MeanAndMost::of(spreads.iter().filter_map(Spread::redundancy)),
+            stretch: judgement.stretch,
             messages_sent: MeanAndMost::of(counters().map(|c| c.messages_sent as f64)).unwrap_or_default(),
             bytes_sent: MeanAndMost::of(counters().map(|c| c.bytes_sent as f64)).unwrap_or_default(),
             gaps: metrics.gaps(),
@@ -416,6 +423,13 @@ impl Summary {
         }
         if let Some(MeanAndMost { mean, most }) = self.redundancy {
             figures.push(("redundancy", format!("RMR mean {mean:.4}, most {most:.4}")));
+        }
+        if let Some(Stretch { mean, most, broadcasts, .. }) = self.stretch {
+            let over = match broadcasts < self.broadcasts {
+                true => format!(", over the first {} broadcasts", counted(broadcasts)),
+                false => String::new(),
+            };
+            figures.push(("stretch", format!("mean {mean:.4}, most {most:.4}{over}")));
         }
         for (number, fault) in self.faults.iter().take(MOST_SHOWN).enumerate() {
             figures.push((if number == 0 { "faults" } else { "" }, fault.to_string()));
