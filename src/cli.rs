@@ -9,7 +9,9 @@ mod check;
 mod complain;
 #[cfg(feature = "draw")]
 mod draw;
+mod explain;
 mod files;
+mod halt;
 mod lockstep;
 mod memory;
 mod progress;
@@ -46,6 +48,7 @@ where
     let result = match arguments.command {
         SubCommand::Run(run) => run::run::<P>(&run),
         SubCommand::Sweep(arguments) => sweep::sweep::<P>(&arguments),
+        SubCommand::Explain(arguments) => explain::explain::<P>(&arguments),
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),

@@ -11,13 +11,9 @@ use super::complain::say;
 use super::progress::{Tally, interrupted};
 use super::run::SLICE;
 use super::{Failure, files, memory, print};
-use crate::judge::{Course, Watch, chronicle};
-use crate::network::Network;
-use crate::observe::{Chronicle, Metrics};
 use crate::protocol::Protocol;
 use crate::report::{Ending, Prediction, Results, Setting, Summary, SweepRun, SweepSummary, Verdicts};
-use crate::scenario::{Outline, Playback, Progress, ScenarioError};
-use crate::sim::Sim;
+use crate::scenario::{Outline, ScenarioError};
 use crate::units::{counted, grouped};
 use arguments::Variant;
 use journal::{Journal, Left};
@@ -213,20 +209,8 @@ fn simulate<P: Protocol>(
     setting: &Setting,
     unwanted: &AtomicBool,
 ) -> Option<SweepRun> {
-    let scenario = outline.build();
-    let observers = (Metrics::with_audit(scenario.needs_audit()), chronicle(&scenario));
-    let mut watch = Watch::of(&scenario.file.expect);
-    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, observers);
-    let mut playback = Playback::<Sim<P, (Metrics, Chronicle)>>::new(network, &scenario);
-    while watch.advance(&mut playback, SLICE) != Progress::Ended {
-        if interrupted() || unwanted.load(Ordering::Relaxed) {
-            return None;
-        }
-    }
-    let (course, closing) = Course::of(&playback, &watch, true);
-    let network = playback.into_network();
-    let (metrics, chronicle) = network.observer();
-    let summary = Summary::of(&scenario, &network, metrics, chronicle, &closing, &course, String::new());
+    let goes_on = |_| !interrupted() && !unwanted.load(Ordering::Relaxed);
+    let summary = Summary::simulate::<P>(&outline.build(), SLICE, goes_on)?;
     Some(SweepRun::of(setting.clone(), &summary))
 }
 

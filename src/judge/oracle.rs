@@ -15,7 +15,7 @@ mod stretch;
 #[cfg(test)]
 mod tests;
 
-pub use stretch::{Haste, Stretch};
+pub use stretch::{Haste, Stretch, ratio};
 
 use crate::id::NodeId;
 use crate::observe::chronicle::{Chronicle, Publication, Stamp};
@@ -140,6 +140,32 @@ impl Earliest<'_> {
         }
         legs.reverse();
         Some(legs)
+    }
+
+    /// Whom a node was linked to at some time from `since` on, by number.
+    pub fn peers(&self, node: NodeId, since: Time) -> Vec<NodeId> {
+        let mut peers = Vec::new();
+        for span in self.index.spans_of(node) {
+            self.index.sessions(node, span, |peer, here, _| {
+                if here.down.time >= since {
+                    peers.push(peer);
+                }
+            });
+        }
+        peers.sort_unstable_by_key(|peer| peer.0);
+        peers.dedup();
+        peers
+    }
+
+    /// Whether a node was up at some time from `since` on.
+    pub fn was_up(&self, node: NodeId, since: Time) -> bool {
+        self.index.was_up(node, since)
+    }
+
+    /// How many nodes could have had it at some time, and how many so that they still have it at the end.
+    pub fn reach(&self) -> (usize, usize) {
+        let count = |can: &dyn Fn(NodeId) -> bool| self.index.nodes().filter(|&node| can(node)).count();
+        (count(&|node| self.at(node).is_some()), count(&|node| self.at_last(node).is_some()))
     }
 
     fn first(&self, node: NodeId) -> u32 {

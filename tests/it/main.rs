@@ -4,6 +4,8 @@ mod churn;
 mod contract;
 mod delivery;
 mod determinism;
+mod faults;
+mod oracle;
 mod population;
 mod prediction;
 mod real_data;
@@ -12,6 +14,8 @@ mod support;
 
 #[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "cli")]
+mod explain;
 #[cfg(feature = "cli")]
 mod sweep;
 #[cfg(feature = "cli")]

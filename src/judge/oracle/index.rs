@@ -4,6 +4,7 @@ use crate::fault::{Condition, ConditionId, Cut, LogFate, Whom};
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::observe::chronicle::{Change, Chronicle, GIVEN, Stamp};
+use crate::time::Time;
 use fixedbitset::FixedBitSet;
 use rustc_hash::FxHashMap;
 
@@ -167,6 +168,16 @@ impl<'a> Index<'a> {
                 }
             }
         }
+    }
+
+    /// Every node that ever was.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..self.nodes as u32).map(NodeId)
+    }
+
+    /// Whether a node was up at some time from `since` on.
+    pub(super) fn was_up(&self, node: NodeId, since: Time) -> bool {
+        self.lives.get(&node).is_none_or(|lives| lives.last().is_some_and(|life| life.to.time > since))
     }
 
     /// How many spans there are; they are numbered from 0.

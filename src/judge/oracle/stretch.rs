@@ -75,7 +75,7 @@ impl Stretch {
 }
 
 /// The actual delay over the least. Where no time at all was possible, a nanosecond counts as the least.
-pub(super) fn ratio([actual, least]: [std::time::Duration; 2]) -> f64 {
+pub fn ratio([actual, least]: [std::time::Duration; 2]) -> f64 {
     if actual == least {
         return 1.0;
     }
