@@ -9,6 +9,7 @@ mod check;
 mod complain;
 #[cfg(feature = "draw")]
 mod draw;
+mod explain;
 mod files;
 mod halt;
 mod lockstep;
@@ -48,6 +49,7 @@ where
     let result = match arguments.command {
         SubCommand::Run(run) => run::run::<P>(&run),
         SubCommand::Sweep(arguments) => sweep::sweep::<P>(&arguments),
+        SubCommand::Explain(arguments) => explain::explain::<P>(&arguments),
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),

@@ -2,19 +2,21 @@
 
 mod delivery;
 mod invariants;
+pub mod oracle;
 mod population;
 mod watch;
 
 pub use delivery::{Coverage, Miss, Reach};
+pub use oracle::{Oracle, Stretch};
 pub use watch::{HARD_DEGREE, MOST_WATCHED, Seen, Watch};
 
 use crate::id::NodeId;
 use crate::message::Broadcasts;
-use crate::observe::{Metrics, Spread};
+use crate::observe::{Chronicle, Metrics, Spread};
 use crate::protocol::View;
 use crate::scenario::{
     Closing, DeclaredFault, Expectation, GuaranteeFile, IdleStep, LatencyExpectation, Playback, Range,
-    ReceivedExpectation, Selector,
+    ReceivedExpectation, Scenario, Selector,
 };
 use crate::time::Time;
 use crate::units::{counted, format_duration, grouped, human_duration};
@@ -58,6 +60,9 @@ pub struct Judgement {
     /// How far every broadcast reached.
     #[serde(skip)]
     pub coverage: Coverage,
+    /// How much later than possible deliveries were.
+    #[serde(skip)]
+    pub stretch: Option<Stretch>,
 }
 
 /// What a run left behind to be judged.
@@ -65,6 +70,8 @@ pub struct Judgement {
 pub struct Evidence<'a> {
     /// How every broadcast spread.
     pub metrics: &'a Metrics,
+    /// When broadcasts could have come, at the earliest.
+    pub oracle: &'a Oracle<'a>,
     /// The network at the end, or just before it was shut down.
     pub closing: &'a Closing,
     /// What was still on its way.
@@ -170,14 +177,25 @@ impl Display for Verdict {
     }
 }
 
+/// So many nodes and ends of links are passed to tell how much later than possible deliveries were, unless that is expected of
+/// the run: some hundredths of a second.
+const STRETCH_WORK: u64 = 1 << 18;
+
+/// What is to be written down in a run so that it can be judged.
+pub fn chronicle<C>(scenario: &Scenario<C>) -> Chronicle {
+    let is_expected = scenario.file.expect.iter().any(|expected| matches!(expected, Expectation::Stretch(_)));
+    Chronicle::new(scenario.graph.clone()).following(if is_expected { u64::MAX } else { STRETCH_WORK })
+}
+
 /// Judges a run by what was expected of it.
 pub fn judge(expectations: &[Expectation], evidence: Evidence<'_>) -> Judgement {
-    let coverage = Coverage::of(evidence.metrics, evidence.closing.time);
+    let coverage = Coverage::of(evidence.metrics, evidence.oracle, evidence.closing.time);
+    let stretch = Stretch::of(evidence.oracle);
     let mut findings: Vec<Finding> = expectations
         .iter()
         .map(|expectation| {
             let is_harmed = evidence.is_harmed() && !is_about_every_moment(expectation);
-            let (verdict, evidence) = match examine(expectation, evidence, &coverage) {
+            let (verdict, evidence) = match examine(expectation, evidence, &coverage, stretch) {
                 // Chaos first, then calm, then judgement.
                 (Verdict::Fail, text) if is_harmed => (Verdict::Unknown, text),
                 found => found,
@@ -188,7 +206,7 @@ pub fn judge(expectations: &[Expectation], evidence: Evidence<'_>) -> Judgement 
     findings.extend(whole_run(expectations, evidence, &coverage));
     findings.extend(evidence.course.faults.iter().filter_map(|fault| declared(fault, evidence.end)));
     let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Vacuous);
-    Judgement { verdict, findings, coverage }
+    Judgement { verdict, findings, coverage, stretch }
 }
 
 /// What is wrong with the run itself, whatever was expected.
@@ -289,6 +307,7 @@ fn is_about_broadcasts(expectation: &Expectation) -> bool {
     match expectation {
         Expectation::EveryoneDelivers
         | Expectation::Redundancy(_)
+        | Expectation::Stretch(_)
         | Expectation::Latency(_)
         | Expectation::Messages(_)
         | Expectation::Integrity
@@ -309,11 +328,17 @@ fn is_about_broadcasts(expectation: &Expectation) -> bool {
     }
 }
 
-fn examine(expectation: &Expectation, evidence: Evidence<'_>, coverage: &Coverage) -> (Verdict, String) {
+fn examine(
+    expectation: &Expectation,
+    evidence: Evidence<'_>,
+    coverage: &Coverage,
+    stretch: Option<Stretch>,
+) -> (Verdict, String) {
     match expectation {
-        Expectation::EveryoneDelivers => coverage.judge(evidence.is_unfinished()),
+        Expectation::EveryoneDelivers => coverage.judge(evidence.is_unfinished(), evidence.closing.time),
         Expectation::Connected => population::connected(evidence.closing),
         Expectation::Redundancy(range) => redundancy(range, evidence),
+        Expectation::Stretch(range) => delivery::stretch(range, evidence, stretch),
         Expectation::Latency(expected) => latency(expected, evidence, coverage),
         Expectation::Messages(range) => messages(range, evidence),
         Expectation::Peers(range) => population::peers(range, evidence.closing),
@@ -338,6 +363,7 @@ fn describe(expectation: &Expectation) -> String {
         Expectation::EveryoneDelivers => "everyone_delivers".into(),
         Expectation::Connected => "connected".into(),
         Expectation::Redundancy(range) => format!("redundancy {}", bounds(range)),
+        Expectation::Stretch(range) => format!("stretch {}", bounds(range)),
         Expectation::Latency(LatencyExpectation { share, max }) => {
             // Ten decimals of a percent are what a share can mean; the rest is rounding.
             format!("latency to {} % at most {}", (share * 1e12).round() / 1e10, format_duration(*max))

@@ -3,12 +3,16 @@
 //! An observer is a type parameter of the world: `()` compiles to nothing, and a pair of observers is one.
 
 mod audit;
+pub mod chronicle;
 mod conversation;
+mod inquest;
 mod metrics;
 mod trace;
 
 pub use audit::{Audit, Breach};
+pub use chronicle::{Chronicle, Stamp};
 pub use conversation::{Conversation, Utterance};
+pub use inquest::{Fate, Inquest, Story, Trip, Wanted};
 pub use metrics::{DirectMessages, Metrics, Spread};
 pub use trace::Trace;
 

@@ -701,6 +701,10 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
         self.core.faults.as_ref().expect("something was imposed").effects(id)
     }
 
+    fn latency(&self, from: NodeId, to: NodeId) -> Duration {
+        self.core.latency(from, to)
+    }
+
     fn advance(&mut self, until: Time, most: u64) -> bool {
         for _ in 0..most {
             if !self.step(until) {

@@ -85,6 +85,9 @@ pub trait World {
     /// If nothing was imposed under this number.
     fn effects(&self, id: ConditionId) -> Effects;
 
+    /// The shortest time that a message takes over a link between two nodes, if there is one.
+    fn latency(&self, from: NodeId, to: NodeId) -> Duration;
+
     /// Lets time pass until `until`, all events of that moment included, or until `most` events have happened.
     /// Whether `until` was reached.
     fn advance(&mut self, until: Time, most: u64) -> bool;

@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("protocol", &["id", "message", "transport"]),
     ("transport", &["id", "message", "protocol", "rng", "time"]),
     ("node", &["id", "message", "protocol", "rng", "time", "transport"]),
-    ("observe", &["fault", "id", "message", "protocol", "time"]),
+    ("observe", &["fault", "graph", "id", "message", "protocol", "time"]),
     ("world", &["fault", "graph", "id", "message", "protocol", "time"]),
     (
         "sim",
@@ -39,7 +39,10 @@ const ROOMS: &[(&str, &[&str])] = &[
         "scenario",
         &["churn", "fault", "graph", "id", "network", "protocol", "rng", "sim", "time", "units", "world"],
     ),
-    ("judge", &["graph", "id", "message", "observe", "protocol", "scenario", "time", "units", "world"]),
+    (
+        "judge",
+        &["fault", "graph", "id", "message", "observe", "protocol", "scenario", "time", "units", "world"],
+    ),
     ("draw", &["graph", "id", "rng", "units"]),
     (
         "report",

@@ -2,13 +2,15 @@
 
 use super::halt::Breakpoint;
 use super::sweep::SweepArguments;
-use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Source};
+use crate::observe::Wanted;
+use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Selector, Source};
 use crate::units::parse_duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use serde::de::DeserializeOwned;
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,12 +27,20 @@ Exit codes: 0 pass, 1 fail, 2 unknown (too short to tell), 3 vacuous (nothing wa
 64 wrong usage, 65 wrong scenario or data, or more than fits into memory, 70 internal error,
 74 output that cannot be written, 130 interrupted";
 
+const EXPLAIN_CODES: &str = "\
+Exit codes: 0 it was delivered, 1 it was not though that was possible, 2 it was still on its way
+or possible only after the end, 3 it was impossible, 64 wrong usage, or no such node or broadcast,
+65 wrong scenario or data, or more than fits into memory, 130 interrupted";
+
 #[derive(Subcommand)]
 pub(super) enum SubCommand {
     /// Run a scenario: verdict, summary, pictures
     Run(RunArguments),
     /// Run a scenario with many seeds, on all cores: verdicts counted, metrics with their percentiles
     Sweep(SweepArguments),
+    /// Explain how a broadcast came to a node, or why it did not, and how it could have come at the earliest
+    #[command(after_help = EXPLAIN_CODES)]
+    Explain(ExplainArguments),
     /// Check scenarios; print a single one with every default filled in, and predict what a run costs
     Check(CheckArguments),
     /// Draw the network with which a scenario starts, without running it
@@ -127,6 +137,34 @@ pub(super) struct RunArguments {
     /// Print nothing but errors; the exit code tells the verdict
     #[arg(long)]
     pub(super) quiet: bool,
+}
+
+#[derive(Args)]
+pub(super) struct ExplainArguments {
+    #[command(flatten)]
+    pub(super) scenario: ScenarioArguments,
+    /// The node: its number or its name
+    #[arg(value_parser = parse_node)]
+    pub(super) node: Selector,
+    /// The broadcast: its number, from 0 in the order of publication, or eight or more digits with which its id begins
+    #[arg(value_parser = parse_wanted)]
+    pub(super) message: Wanted,
+}
+
+/// Nothing is wrong with any text: it may be a name.
+fn parse_node(text: &str) -> Result<Selector, Infallible> {
+    Ok(text.parse().map_or_else(|_| Selector::Name(text.into()), Selector::Number))
+}
+
+fn parse_wanted(text: &str) -> Result<Wanted, String> {
+    // A summary shows eight digits of an id; no scenario has as many broadcasts.
+    match text.parse() {
+        Ok(number) if text.len() < 8 => Ok(Wanted::Number(number)),
+        _ if text.bytes().all(|digit| digit.is_ascii_hexdigit()) && (1..=64).contains(&text.len()) => {
+            Ok(Wanted::Prefix(text.to_ascii_lowercase()))
+        }
+        _ => Err("a broadcast is a number from 0, or the first hexadecimal digits of its id".into()),
+    }
 }
 
 #[cfg(feature = "draw")]

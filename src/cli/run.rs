@@ -8,9 +8,9 @@ use super::memory;
 use super::progress::{Clock, interrupted};
 use super::{Failure, print, weaken};
 use crate::id::NodeId;
-use crate::judge::{Course, Watch};
+use crate::judge::{Course, Watch, chronicle};
 use crate::network::Network;
-use crate::observe::{Conversation, Metrics, Observation, Observer, Trace};
+use crate::observe::{Chronicle, Conversation, Metrics, Observation, Observer, Trace};
 use crate::protocol::Protocol;
 use crate::report::{Prediction, Results, Summary};
 use crate::scenario::{Closing, Outline, Playback, Progress, Scenario};
@@ -28,6 +28,7 @@ pub(super) const SLICE: u64 = 20_000;
 /// Who watches a run.
 struct Observers {
     metrics: Metrics,
+    chronicle: Chronicle,
     talk: Conversation,
     trace: Option<Trace<File>>,
 }
@@ -36,6 +37,7 @@ impl Observer for Observers {
     #[inline]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
         self.metrics.observe(time, event);
+        self.chronicle.observe(time, event);
         self.talk.observe(time, event);
         self.trace.observe(time, event);
     }
@@ -105,6 +107,7 @@ where
 
     let observers = Observers {
         metrics: Metrics::with_audit(scenario.needs_audit()),
+        chronicle: chronicle(&scenario),
         talk: Conversation::of(scenario.followed()),
         trace,
     };
@@ -112,9 +115,9 @@ where
     let clock = Clock::start(scenario.end, arguments.quiet);
     let played = play(network, &scenario, &results, clock).map_err(unwritten())?;
     let Played { network, mut moments, closing, course, took } = played;
-    let metrics = &network.observer().metrics;
-    let summary =
-        Summary::of(&scenario, &network, metrics, &closing, &course, arguments.repeat(&scenario.file));
+    let Observers { metrics, chronicle, .. } = network.observer();
+    let repeat = arguments.repeat(&scenario.file);
+    let summary = Summary::of(&scenario, &network, metrics, chronicle, &closing, &course, repeat);
     results.write("summary.json", files::json(&summary)).map_err(unwritten())?;
     moments.push(Moment::last(&scenario, closing, metrics));
     files::exports(&results, &scenario, &moments).map_err(unwritten())?;

@@ -1,29 +1,40 @@
 //! Who was entitled to a broadcast, who could have got it, and who did.
 
-use super::Verdict;
+use super::oracle::{Earliest, Oracle, Stretch};
+use super::{Evidence, Verdict, held};
 use crate::id::NodeId;
 use crate::observe::{Metrics, Spread};
+use crate::scenario::Range;
 use crate::time::Time;
 use crate::units::counted;
 use serde::Serialize;
+use std::fmt::{self, Display};
 
 /// How far every broadcast reached, and what was missed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Coverage {
     /// One per broadcast, in order of publication.
     pub reaches: Vec<Reach>,
-    /// The first delivery that should have happened and did not.
+    /// The first delivery that should have happened and did not; if there are any, one that had its time before the end.
     pub first_miss: Option<Miss>,
+    /// The first delivery that was impossible.
+    pub first_impossible: Option<Miss>,
     /// The first delivery that happened twice.
     pub first_repeat: Option<(usize, NodeId, Time)>,
+    /// So many broadcasts with misses were not brought before the oracle: that would have taken too long. To them everything is
+    /// possible between nodes that were ever linked, directly or through others.
+    pub unasked: usize,
 }
+
+/// The nodes, ends of links and entries of the chronicle that the oracle is to pass for misses, in all: a few seconds.
+const MOST_WORK: u64 = 1 << 25;
 
 /// How far one broadcast reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Reach {
     /// Nodes entitled to it: up from its publication to the end.
     pub entitled: usize,
-    /// Those of them for whom it was possible: they were at some time in the origin's component.
+    /// Those of them for whom it was possible, with the links and the faults that there were.
     pub possible: usize,
     /// Those of these that delivered it.
     pub delivered: usize,
@@ -38,24 +49,66 @@ pub struct Miss {
     pub published: Time,
     /// Who did not get it.
     pub node: NodeId,
+    /// When it would have been possible, if ever, and if the oracle was asked.
+    pub earliest: Option<Time>,
+}
+
+/// Whether what did not happen could have.
+enum Chance {
+    /// As far as that was looked into, at that time.
+    Possible(Option<Time>),
+    Impossible,
 }
 
 impl Coverage {
     /// Looks at every node and every broadcast; `end`: when nobody is expected to be up any more.
-    pub fn of(metrics: &Metrics, end: Time) -> Coverage {
+    pub fn of(metrics: &Metrics, oracle: &Oracle<'_>, end: Time) -> Coverage {
         let ever_linked = metrics.ever_linked();
-        let mut coverage = Coverage { reaches: Vec::new(), first_miss: None, first_repeat: None };
+        let mut coverage = Coverage {
+            reaches: Vec::new(),
+            first_miss: None,
+            first_impossible: None,
+            first_repeat: None,
+            unasked: 0,
+        };
+        let mut work_left = MOST_WORK;
         for (number, spread) in metrics.spreads().iter().enumerate() {
-            let (reach, missed) = reach(metrics, spread, &ever_linked, end);
-            coverage.reaches.push(reach);
-            if let (None, Some(node)) = (coverage.first_miss, missed) {
-                coverage.first_miss = Some(Miss { broadcast: number, published: spread.published, node });
-            }
             if let (None, Some((node, time))) = (coverage.first_repeat, spread.repeated) {
                 coverage.first_repeat = Some((number, node, time));
             }
+            let (mut reach, missing) = reach(metrics, spread, end);
+            if !missing.is_empty() {
+                let work = oracle.chronicle().work();
+                let earliest = if work <= work_left { oracle.broadcast(number) } else { None };
+                match earliest {
+                    Some(_) => work_left -= work,
+                    None => coverage.unasked += 1,
+                }
+                let judge =
+                    Misses { metrics, spread, ever_linked: &ever_linked, earliest: earliest.as_ref() };
+                for node in missing {
+                    let miss =
+                        |earliest| Miss { broadcast: number, published: spread.published, node, earliest };
+                    match judge.chance(node) {
+                        Chance::Possible(earliest) => {
+                            reach.possible += 1;
+                            coverage.missed(miss(earliest), end);
+                        }
+                        Chance::Impossible => {
+                            coverage.first_impossible.get_or_insert(miss(None));
+                        }
+                    }
+                }
+            }
+            coverage.reaches.push(reach);
         }
         coverage
+    }
+
+    fn missed(&mut self, miss: Miss, end: Time) {
+        if self.first_miss.is_none_or(|first| first.is_after(end) && !miss.is_after(end)) {
+            self.first_miss = Some(miss);
+        }
     }
 
     /// The sum over all broadcasts.
@@ -68,33 +121,57 @@ impl Coverage {
     }
 
     /// Whether every entitled node for whom it was possible delivered every broadcast exactly once. `unfinished`: what
-    /// was missed may still come.
-    pub(super) fn judge(&self, unfinished: bool) -> (Verdict, String) {
-        let Reach { entitled, possible, delivered } = self.total();
+    /// was missed may still come; `end`: what was possible only then or later, may as well.
+    pub(super) fn judge(&self, unfinished: bool, end: Time) -> (Verdict, String) {
+        let Reach { possible, delivered, .. } = self.total();
         if let Some((broadcast, node, time)) = self.first_repeat {
             return (
                 Verdict::Fail,
                 format!("node {} delivered broadcast {broadcast} again at {time}", node.0),
             );
         }
-        let impossible = match entitled - possible {
-            0 => String::new(),
-            others => format!("; {} more were impossible: never in the origin's component", counted(others)),
-        };
+        let impossible = self.impossible();
         let Some(miss) = self.first_miss else {
             return (
                 Verdict::Pass,
                 format!("{} of {} deliveries{impossible}", counted(delivered), counted(possible)),
             );
         };
-        let Miss { broadcast, published, node } = miss;
+        let when = miss.earliest.map_or(String::new(), |time| format!(", possible at {time}"));
         let text = format!(
-            "{} of {} deliveries are missing, the first at node {}: broadcast {broadcast} of {published}{impossible}",
+            "{} of {} deliveries are missing though possible, the first at {miss}{when}{impossible}",
             counted(possible - delivered),
             counted(possible),
-            node.0
         );
-        (if unfinished { Verdict::Unknown } else { Verdict::Fail }, text)
+        (if unfinished || miss.is_after(end) { Verdict::Unknown } else { Verdict::Fail }, text)
+    }
+
+    /// What was impossible, to be added to another text.
+    fn impossible(&self) -> String {
+        let Reach { entitled, possible, .. } = self.total();
+        let unasked = match self.unasked {
+            0 => String::new(),
+            some => format!("; of {} broadcasts it was only asked who was ever linked", counted(some)),
+        };
+        match self.first_impossible {
+            None => unasked,
+            Some(miss) => {
+                let count = counted(entitled - possible);
+                format!("; {count} more were impossible, the first at {miss}{unasked}")
+            }
+        }
+    }
+}
+
+impl Miss {
+    fn is_after(&self, end: Time) -> bool {
+        self.earliest.is_some_and(|earliest| earliest > end)
+    }
+}
+
+impl Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "node {}: broadcast {} of {}", self.node.0, self.broadcast, self.published)
     }
 }
 
@@ -111,20 +188,61 @@ impl Reach {
     }
 }
 
-fn reach(metrics: &Metrics, spread: &Spread, ever_linked: &[u32], end: Time) -> (Reach, Option<NodeId>) {
+/// How far a broadcast reached, what was missed not yet among the possible; and who is entitled and missed it.
+fn reach(metrics: &Metrics, spread: &Spread, end: Time) -> (Reach, Vec<NodeId>) {
     let mut reach = Reach::default();
-    let mut missed = None;
+    let mut missing = Vec::new();
     for node in metrics.nodes().filter(|&node| metrics.is_entitled(spread, node, end)) {
         reach.entitled += 1;
-        // Who joined, on either side, was to be linked: that it never was is no excuse.
-        let was_to_be_linked = metrics.had_to_join(node) || metrics.had_to_join(spread.origin);
-        if was_to_be_linked || ever_linked[node.index()] == ever_linked[spread.origin.index()] {
-            reach.possible += 1;
-            reach.delivered += usize::from(spread.reached(node));
-            if !spread.reached(node) {
-                missed.get_or_insert(node);
-            }
+        if spread.reached(node) {
+            reach.delivered += 1;
+        } else {
+            missing.push(node);
         }
     }
-    (reach, missed)
+    reach.possible = reach.delivered;
+    (reach, missing)
+}
+
+/// Tells whether those who missed a broadcast could have got it.
+struct Misses<'a> {
+    metrics: &'a Metrics,
+    spread: &'a Spread,
+    ever_linked: &'a [u32],
+    /// What the oracle says, if it was asked.
+    earliest: Option<&'a Earliest<'a>>,
+}
+
+impl Misses<'_> {
+    fn chance(&self, node: NodeId) -> Chance {
+        let origin = self.spread.origin;
+        if self.ever_linked[node.index()] != self.ever_linked[origin.index()] {
+            // Who joined, on either side, was to be linked: that it never was is no excuse.
+            let was_to_be_linked = self.metrics.had_to_join(node) || self.metrics.had_to_join(origin);
+            return if was_to_be_linked { Chance::Possible(None) } else { Chance::Impossible };
+        }
+        match self.earliest.map(|earliest| earliest.at_last(node)) {
+            Some(None) => Chance::Impossible,
+            Some(time) => Chance::Possible(time),
+            None => Chance::Possible(None),
+        }
+    }
+}
+
+/// How much later than possible deliveries were.
+pub(super) fn stretch(
+    range: &Range<f64>,
+    evidence: Evidence<'_>,
+    stretch: Option<Stretch>,
+) -> (Verdict, String) {
+    let Some(Stretch { mean, most, slowest, .. }) = stretch else {
+        return (Verdict::Vacuous, "no broadcast reached anybody else".into());
+    };
+    let verdict = match range.contains(mean) {
+        false if evidence.is_unfinished() => Verdict::Unknown,
+        holds => held(holds),
+    };
+    let slowest = slowest
+        .map_or(String::new(), |(broadcast, node)| format!(", broadcast {broadcast} to node {}", node.0));
+    (verdict, format!("the mean is {mean:.4}, the most {most:.4}{slowest}"))
 }

@@ -93,9 +93,13 @@ fn course(asked: u64) -> Course {
     Course { asked, complete: true, ..Course::default() }
 }
 
+fn graph_of_three() -> Graph {
+    Graph::from_edges(3, &[(0, 1), (1, 2)])
+}
+
 fn judged(metrics: &Metrics, expectation: &Expectation, in_flight: InFlight, course: &Course) -> Judgement {
     let end = Time::from_nanos(100_000_000);
-    let graph = Graph::from_edges(3, &[(0, 1), (1, 2)]);
+    let graph = graph_of_three();
     let closing = Closing { time: end, present: vec![true; 3], graph: graph.into(), messages_sent: 0 };
     let view = |node: NodeId| match node.0 {
         1 => View { inbox: vec![(NodeId(0), message("hi")), (NodeId(2), message("ho"))], ..View::default() },
@@ -105,8 +109,11 @@ fn judged(metrics: &Metrics, expectation: &Expectation, in_flight: InFlight, cou
         Selector::Number(number) => Some(NodeId(*number as u32)),
         Selector::Name(_) => None,
     };
+    let chronicle = Chronicle::new(graph_of_three());
+    let latency = |_, _| Duration::from_millis(10);
     let evidence = Evidence {
         metrics,
+        oracle: &Oracle::new(&chronicle, &latency),
         closing: &closing,
         in_flight,
         end,

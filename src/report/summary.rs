@@ -2,9 +2,11 @@
 
 use crate::graph::{Degrees, Diameter};
 use crate::id::NodeId;
-use crate::judge::{Course, Coverage, Evidence, Judgement, Reach, Verdict, Watch, judge};
+use crate::judge::{
+    Course, Coverage, Evidence, Judgement, Oracle, Reach, Stretch, Verdict, Watch, chronicle, judge,
+};
 use crate::network::Network;
-use crate::observe::{DirectMessages, Metrics, Observer, Spread};
+use crate::observe::{Chronicle, DirectMessages, Metrics, Observer, Spread};
 use crate::protocol::{Census, Protocol};
 use crate::scenario::{Closing, DeclaredFault, Playback, Progress, Scenario};
 use crate::sim::Sim;
@@ -69,6 +71,9 @@ pub struct Summary {
     /// Relative message redundancy (RMR), over all broadcasts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub redundancy: Option<MeanAndMost>,
+    /// The delay of deliveries over the least possible one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stretch: Option<Stretch>,
     /// Messages that a node sent, over all nodes.
     pub messages_sent: MeanAndMost,
     /// Bytes that a node sent, over all nodes.
@@ -232,10 +237,10 @@ impl Summary {
         slice: u64,
         mut goes_on: impl FnMut(u64) -> bool,
     ) -> Option<Summary> {
-        let metrics = Metrics::with_audit(scenario.needs_audit());
+        let observers = (Metrics::with_audit(scenario.needs_audit()), chronicle(scenario));
         let mut watch = Watch::of(&scenario.file.expect);
-        let network: Network<Sim<P, Metrics>> =
-            Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
+        let network: Network<Sim<P, (Metrics, Chronicle)>> =
+            Network::observed(scenario.sim_config::<P>(), scenario.file.seed, observers);
         let mut playback = Playback::new(network, scenario);
         while watch.advance(&mut playback, slice) != Progress::Ended {
             if !goes_on(playback.network().world().events()) {
@@ -244,7 +249,8 @@ impl Summary {
         }
         let (course, closing) = Course::of(&playback, &watch, true);
         let network = playback.into_network();
-        Some(Summary::of(scenario, &network, network.observer(), &closing, &course, String::new()))
+        let (metrics, chronicle) = network.observer();
+        Some(Summary::of(scenario, &network, metrics, chronicle, &closing, &course, String::new()))
     }
 
     /// Judges a run and sums it up. `repeat`: the command that repeats it.
@@ -252,6 +258,7 @@ impl Summary {
         scenario: &Scenario<C>,
         network: &Network<Sim<P, O>>,
         metrics: &Metrics,
+        chronicle: &Chronicle,
         closing: &Closing,
         course: &Course,
         repeat: String,
@@ -260,8 +267,10 @@ impl Summary {
         let (in_flight, end) = (network.world().in_flight(), network.now());
         let view = |node| network.view(node);
         let find = |selector: &_| scenario.find(selector);
+        let latency = |from, to| network.world().latency(from, to);
         let evidence = Evidence {
             metrics,
+            oracle: &Oracle::new(chronicle, &latency),
             closing,
             in_flight,
             end,
@@ -300,6 +309,7 @@ impl Summary {
                     .map(|spread| f64::from(spread.last_hops)),
             ),
             redundancy: MeanAndMost::of(spreads.iter().filter_map(Spread::redundancy)),
+            stretch: judgement.stretch,
             messages_sent: MeanAndMost::of(counters().map(|c| c.messages_sent as f64)).unwrap_or_default(),
             bytes_sent: MeanAndMost::of(counters().map(|c| c.bytes_sent as f64)).unwrap_or_default(),
             gaps: metrics.gaps(),
@@ -438,6 +448,13 @@ impl Summary {
         }
         if let Some(MeanAndMost { mean, most }) = self.redundancy {
             figures.push(("redundancy", format!("RMR mean {mean:.4}, most {most:.4}")));
+        }
+        if let Some(Stretch { mean, most, broadcasts, .. }) = self.stretch {
+            let over = match broadcasts < self.broadcasts {
+                true => format!(", over the first {} broadcasts", counted(broadcasts)),
+                false => String::new(),
+            };
+            figures.push(("stretch", format!("mean {mean:.4}, most {most:.4}{over}")));
         }
         for (number, fault) in self.faults.iter().take(MOST_SHOWN).enumerate() {
             figures.push((if number == 0 { "faults" } else { "" }, fault.to_string()));

@@ -228,6 +228,7 @@ impl Checker<'_> {
         for (i, expectation) in expectations.iter().enumerate() {
             match expectation {
                 Expectation::Redundancy(range) => self.range(&format!("expect.{i}.redundancy"), range),
+                Expectation::Stretch(range) => self.range(&format!("expect.{i}.stretch"), range),
                 Expectation::Messages(range) => self.range(&format!("expect.{i}.messages"), range),
                 Expectation::Peers(range) => self.range(&format!("expect.{i}.peers"), range),
                 Expectation::Size(range) => self.range(&format!("expect.{i}.size"), range),

@@ -5,6 +5,7 @@ mod contract;
 mod delivery;
 mod determinism;
 mod faults;
+mod oracle;
 mod population;
 mod prediction;
 mod real_data;
@@ -14,6 +15,8 @@ mod weaknesses;
 
 #[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "cli")]
+mod explain;
 #[cfg(feature = "cli")]
 mod sweep;
 #[cfg(feature = "cli")]

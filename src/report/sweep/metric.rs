@@ -42,7 +42,7 @@ enum Unit {
 }
 
 /// All of them, in the order in which they are shown.
-pub static METRICS: [Metric; 27] = {
+pub static METRICS: [Metric; 29] = {
     use Unit::{Bytes, Nanos, Number, Ratio, Share};
     use Worse::{Less, More};
     [
@@ -55,6 +55,8 @@ pub static METRICS: [Metric; 27] = {
         metric("hops_mean", More, Number, |run| run.hops_mean),
         metric("last_hop_most", More, Number, |run| run.last_hop.map(|MeanAndMost { most, .. }| most)),
         metric("redundancy_mean", More, Ratio, |run| run.redundancy.map(|MeanAndMost { mean, .. }| mean)),
+        metric("stretch_mean", More, Ratio, |run| run.stretch.map(|stretch| stretch.mean)),
+        metric("stretch_most", More, Ratio, |run| run.stretch.map(|stretch| stretch.most)),
         metric("messages_sent_mean", More, Number, |run| Some(run.messages_sent.mean)),
         metric("messages_sent_most", More, Number, |run| Some(run.messages_sent.most)),
         metric("bytes_sent_mean", More, Bytes, |run| Some(run.bytes_sent.mean)),

@@ -18,6 +18,10 @@ pub enum Expectation {
     /// The mean relative message redundancy (RMR) of all broadcasts.
     #[schemars(example = json!({"redundancy": {"max": 0.1}}))]
     Redundancy(Range<f64>),
+    /// The mean over all deliveries of how long one took over how long it had to take at the least, with the links and the
+    /// faults that there were. A flood without faults and jitter has 1.
+    #[schemars(example = json!({"stretch": {"max": 1.5}}))]
+    Stretch(Range<f64>),
     /// How long it takes until a share of the nodes has a broadcast.
     #[schemars(example = json!({"latency": {"share": 0.99, "max": "1s"}}))]
     Latency(LatencyExpectation),

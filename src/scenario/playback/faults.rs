@@ -137,6 +137,13 @@ impl<W: World> Playback<W> {
             .collect()
     }
 
+    /// The step that imposed a condition, by its place in the timeline, and what the scenario calls it.
+    pub fn step_of(&self, id: ConditionId) -> Option<(usize, &'static str)> {
+        let step = self.harms.iter().find(|harm| harm.conditions.contains(&id))?.step;
+        let Action::Fault(plan) = &self.timeline[step].action else { return None };
+        Some((step, plan.name()))
+    }
+
     /// When something was done to the network for the last time, or had an effect that keeps messages from nodes: a fault, a
     /// join, a leave; zero, if never.
     pub fn calm_since(&self) -> Time {
