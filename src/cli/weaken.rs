@@ -4,14 +4,9 @@ use super::arguments::RunArguments;
 use super::progress::{Clock, interrupted};
 use super::run::SLICE;
 use super::{Failure, files, print};
-use crate::judge::{Course, Watch};
-use crate::network::Network;
-use crate::observe::Metrics;
 use crate::protocol::Protocol;
 use crate::report::{Score, Summary};
-use crate::scenario::{Playback, Progress, Scenario, did_you_mean};
-use crate::sim::Sim;
-use crate::world::World;
+use crate::scenario::{Scenario, did_you_mean};
 use serde::Serialize;
 
 /// What stands for every weakness.
@@ -83,26 +78,11 @@ fn play<P: Protocol>(
     most: u64,
     quiet: bool,
 ) -> Result<(Summary, bool), Failure> {
-    let metrics = Metrics::with_audit(scenario.needs_audit());
-    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
-    let mut watch = Watch::of(&scenario.file.expect);
-    let mut playback = Playback::<Sim<P, Metrics>>::new(network, scenario);
     let mut clock = Clock::start(scenario.end, quiet);
-    let runaway = loop {
-        if clock.time(|| watch.advance(&mut playback, SLICE)) == Progress::Ended {
-            break false;
-        }
-        if interrupted() {
-            return Err(Failure::Interrupted);
-        }
-        if playback.network().world().events() > most {
-            break true;
-        }
-        clock.show(playback.network().now());
-    };
+    let (summary, complete) = Summary::simulate::<P>(scenario, SLICE, |now, events| {
+        clock.show(now);
+        events <= most && !interrupted()
+    });
     clock.finish();
-    let (course, closing) = Course::of(&playback, &watch, !runaway);
-    let network = playback.into_network();
-    let summary = Summary::of(scenario, &network, network.observer(), &closing, &course, String::new());
-    Ok((summary, runaway))
+    if interrupted() { Err(Failure::Interrupted) } else { Ok((summary, !complete)) }
 }

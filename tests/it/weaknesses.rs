@@ -1,12 +1,11 @@
 //! A judge that cannot catch its weakness is no judge: for each weakness a scenario that passes with the shipped node, and
 //! the judge that notices when the node lacks something.
 
-use rumormill::judge::{Course, Finding, Verdict, Watch};
+use rumormill::judge::{Finding, Verdict};
 use rumormill::node::Weakness;
-use rumormill::observe::Metrics;
 use rumormill::report::Summary;
-use rumormill::scenario::{DataFolders, Playback, Progress, Scenario, Source};
-use rumormill::{Network, Node, NodeConfig, Protocol, Sim};
+use rumormill::scenario::{DataFolders, Scenario, Source};
+use rumormill::{Node, NodeConfig, Protocol};
 
 /// Plays a scenario, its nodes weakened or not; what became of its expectations.
 fn findings(scenario: &str, weakness: Option<Weakness>) -> Vec<Finding> {
@@ -18,15 +17,7 @@ fn findings(scenario: &str, weakness: Option<Weakness>) -> Vec<Finding> {
         let named = variants.into_iter().find(|(name, _)| *name == weakness.name());
         scenario.file.node = named.expect("every weakness has its variant").1;
     }
-    let metrics = Metrics::with_audit(scenario.needs_audit());
-    let network = Network::observed(scenario.sim_config::<Node>(), scenario.file.seed, metrics);
-    let mut watch = Watch::of(&scenario.file.expect);
-    let mut playback = Playback::<Sim<Node, Metrics>>::new(network, &scenario);
-    while watch.advance(&mut playback, u64::MAX) != Progress::Ended {}
-    let (course, closing) = Course::of(&playback, &watch, true);
-    let network = playback.into_network();
-    let summary = Summary::of(&scenario, &network, network.observer(), &closing, &course, String::new());
-    summary.judgement.findings
+    Summary::simulate::<Node>(&scenario, u64::MAX, |_, _| true).0.judgement.findings
 }
 
 /// The scenario passes as it is, and with the weakness this judge says that it fails.
