@@ -578,6 +578,19 @@ fn clause_9_a_lost_log_is_lost_as_a_whole() {
     assert_eq!(life_after(&mut network, NodeId(0), with_log(LogFate::Lost)), []);
 }
 
+/// Clause 9: a node that stops of its own accord loses what was not safe, as it was never told that it is.
+#[test]
+fn clause_9_what_was_not_safe_at_a_stop_is_lost() {
+    let mut network = writer(10);
+    network.world_command(NodeId(0), "write 1");
+    network.run_for(Duration::from_millis(15));
+    network.world_command(NodeId(0), "write 2");
+    network.world_command(NodeId(0), "stop");
+    network.run_for(Duration::from_secs(1));
+    network.world_mut().restart(NodeId(0));
+    assert_eq!(network.node(NodeId(0)).saw, [Did::Began(vec![1])]);
+}
+
 /// Clause 9: one sync at a time, and each takes along all that was written before it began.
 #[test]
 fn clause_9_syncs_are_made_in_groups() {
