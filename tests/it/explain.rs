@@ -41,15 +41,15 @@ fn a_delivery_has_its_way() {
         "2",
         0,
         "
-delivered    by node 2 at 1.02s, 20 ms after its publication
+delivered    by node 2 at 1.02s, 20.0 ms after its publication
 
   how it came
-    node 0 at 1s → node 1 at 1.01s  (10 ms)
-    node 1 at 1.01s → node 2 at 1.02s  (10 ms)
+    node 0 at 1s → node 1 at 1.01s  (10.0 ms)
+    node 1 at 1.01s → node 2 at 1.02s  (10.0 ms)
 
-  the earliest possible way: there at 1.02s, 20 ms after its publication (stretch 1.0000)
-    node 0 at 1s → node 1 at 1.01s  (10 ms)
-    node 1 at 1.01s → node 2 at 1.02s  (10 ms)",
+  the earliest possible way: there at 1.02s, 20.0 ms after its publication (stretch 1.0000)
+    node 0 at 1s → node 1 at 1.01s  (10.0 ms)
+    node 1 at 1.01s → node 2 at 1.02s  (10.0 ms)",
     );
 }
 
@@ -65,12 +65,12 @@ fn a_copy_that_waited_for_a_cut_to_heal_is_told_as_it_was() {
 delivered    by node 2 at 1.51s, 510 ms after its publication
 
   how it came
-    node 0 at 1s → node 1 at 1.01s  (10 ms)
+    node 0 at 1s → node 1 at 1.01s  (10.0 ms)
     node 1 at 1.01s → node 2 at 1.51s  (500 ms)
 
   the earliest possible way: there at 1.51s, 510 ms after its publication (stretch 1.0000)
-    node 0 at 1s → node 1 at 1.01s  (10 ms)
-    node 1 at 1.5s → node 2 at 1.51s  (10 ms)",
+    node 0 at 1s → node 1 at 1.01s  (10.0 ms)
+    node 1 at 1.5s → node 2 at 1.51s  (10.0 ms)",
     );
 }
 
@@ -123,9 +123,9 @@ undelivered  node 3 did not deliver it until 20s, the end
     node 2: never had it
 
   the earliest possible way: there at 4.53s, 3.53 s after its publication
-    node 0 at 4.5s → node 1 at 4.51s  (10 ms)
-    node 1 at 4.51s → node 2 at 4.52s  (10 ms)
-    node 2 at 4.52s → node 3 at 4.53s  (10 ms)",
+    node 0 at 4.5s → node 1 at 4.51s  (10.0 ms)
+    node 1 at 4.51s → node 2 at 4.52s  (10.0 ms)
+    node 2 at 4.52s → node 3 at 4.53s  (10.0 ms)",
     );
 }
 
