@@ -19,6 +19,7 @@ mod run;
 mod schema;
 mod shipped;
 mod sweep;
+mod weaken;
 
 use crate::protocol::Protocol;
 use crate::scenario::ScenarioError;

@@ -6,7 +6,7 @@
 //! start make neighbors at once.
 //!
 //! What a node promises so far: in a network without crashes, on reliable links, every broadcast reaches every node that is
-//! a member from its publication on, once.
+//! a member from its publication on, once. After a crash that left it its log it delivers nothing again.
 
 mod book;
 mod census;
@@ -17,15 +17,20 @@ mod frontier;
 mod history;
 mod lazily;
 mod links;
+mod log;
 mod overlay;
 mod roster;
 mod tutorial;
+mod weakness;
+
+pub use log::NodeRecord;
+pub use weakness::Weakness;
 
 use crate::id::NodeId;
 use crate::message::{Message, Payload};
 use crate::protocol::{Census, Command, Cost, Notice, Protocol, Size, State, View, Wire};
 use crate::time::LocalTime;
-use crate::transport::Transport;
+use crate::transport::{Durability, Transport};
 use book::Book;
 use census::Waves;
 use direct::Direct;
@@ -33,12 +38,14 @@ use frontier::Sight;
 use history::{Older, Recent};
 use lazily::{Lazily, Untouched};
 use links::{Errand, Links};
+use log::Unsynced;
 use overlay::Neighbors;
 use rand::Rng;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 use tutorial::Tutorial;
+use weakness::Contents;
 
 /// What all nodes of a network have in common.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +55,9 @@ pub struct NodeConfig {
     pub overlay: OverlayKind,
     /// How a broadcast spreads.
     pub broadcast: BroadcastKind,
+    /// What the nodes lack, to see whether that is noticed. Default: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weakness: Option<Weakness>,
 }
 
 /// The overlays to choose from.
@@ -234,8 +244,9 @@ pub enum NodeTimer {
 pub struct Node {
     recent: Recent,
     older: Lazily<Older>,
-    /// How many copies of broadcasts it received in vain.
-    duplicates: u64,
+    /// How many copies of broadcasts it received in vain, as far as that can be told.
+    duplicates: u32,
+    weakness: Option<Weakness>,
     aside: Lazily<Aside>,
     neighbors: Neighbors,
 }
@@ -251,6 +262,8 @@ struct Aside {
     /// Whether it is on its way in, and not yet a part of the network.
     is_newcomer: bool,
     publisher: Publisher,
+    unsynced: Unsynced,
+    contents: Contents,
     links: Links,
     book: Book,
     tutorial: Tutorial,
@@ -265,17 +278,25 @@ impl Untouched for Aside {
     }
 }
 
-/// A node's own series of broadcasts.
+/// Under which numbers a node publishes.
 #[derive(Debug, Default)]
 struct Publisher {
     /// Drawn at the first message of this life: a life without one needs none.
-    incarnation: Option<u64>,
+    life: Option<u64>,
+    /// That of an earlier life, whose series of broadcasts goes on in this one.
+    restored: Option<u64>,
     next_sequence: u64,
 }
 
 impl Publisher {
+    /// The number of this life.
+    fn life(&mut self, net: &mut impl Transport<Node>) -> u64 {
+        *self.life.get_or_insert_with(|| net.rng().next_u64())
+    }
+
+    /// The incarnation under which it broadcasts.
     fn incarnation(&mut self, net: &mut impl Transport<Node>) -> u64 {
-        *self.incarnation.get_or_insert_with(|| net.rng().next_u64())
+        self.restored.unwrap_or_else(|| self.life(net))
     }
 }
 
@@ -283,33 +304,29 @@ impl Protocol for Node {
     type Config = NodeConfig;
     type Message = NodeMessage;
     type Timer = NodeTimer;
-    type Record = ();
+    type Record = NodeRecord;
 
-    fn start(config: &NodeConfig, _log: &[()], net: &mut impl Transport<Node>) -> Node {
+    fn start(config: &NodeConfig, log: &[NodeRecord], net: &mut impl Transport<Node>) -> Node {
         let BroadcastKind::Flood = config.broadcast;
         let mut node = Node {
             recent: Recent::default(),
             older: Lazily::default(),
             duplicates: 0,
+            weakness: config.weakness,
             aside: Lazily::default(),
             neighbors: Neighbors::default(),
         };
         if (config.overlay, net.now()) != (OverlayKind::default(), LocalTime::default()) {
             (node.aside.overlay, node.aside.started) = (config.overlay, net.now());
         }
+        node.recover(net, log);
         node
     }
 
     fn on_command(&mut self, net: &mut impl Transport<Node>, command: Command) {
         match command {
             Command::Join { contacts } => self.join(net, contacts),
-            Command::Broadcast { title, message } => {
-                let publisher = &mut self.aside.publisher;
-                let incarnation = publisher.incarnation(net);
-                let payload = net.publish(incarnation, publisher.next_sequence, title, message);
-                publisher.next_sequence += 1;
-                self.receive(net, None, payload, 0);
-            }
+            Command::Broadcast { title, message } => self.publish(net, title, message),
             Command::Send { to, title, message } => self.send_direct(net, to, title, message),
             Command::Discover => self.discover(net),
             Command::Census => self.take_census(net),
@@ -333,9 +350,18 @@ impl Protocol for Node {
         }
     }
 
+    fn on_synced(&mut self, net: &mut impl Transport<Node>, records: u64) {
+        self.deliver_synced(net, records);
+    }
+
     fn on_link_up(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
         if self.is_given(net.now(), peer) {
-            return self.neighbors.add_given(peer);
+            self.neighbors.add_given(peer);
+            if net.now() != LocalTime::default() {
+                // The peer lives already, and was not given the link at its own start.
+                net.send(peer, Control::Hello { member: !self.aside.is_newcomer }.into());
+            }
+            return;
         }
         for errand in self.aside.links.came_up(peer) {
             self.run_errand(net, peer, errand);
@@ -359,18 +385,22 @@ impl Protocol for Node {
     }
 
     fn inspect(&self, view: &mut View) {
-        let Aside { book, direct, .. } = &*self.aside;
+        let Aside { book, direct, unsynced, .. } = &*self.aside;
         view.neighbors.extend(self.neighbors.iter());
-        view.known.extend(self.neighbors.iter().chain(book.as_slice().iter().copied()));
+        view.known.extend(self.neighbors.iter().chain(book.all()));
         view.known.sort_unstable_by_key(|known| known.0);
         view.known.dedup();
-        view.delivered = self.older.count(&self.recent);
-        view.duplicates = self.duplicates;
+        view.delivered = self.older.count(&self.recent) - unsynced.len() as u64;
+        view.duplicates = self.duplicates.into();
         view.inbox.extend(direct.inbox().cloned());
     }
 
     fn can_join(config: &NodeConfig) -> bool {
         config.overlay != OverlayKind::Static
+    }
+
+    fn weakened(config: &NodeConfig) -> Vec<(&'static str, NodeConfig)> {
+        Weakness::variants(config)
     }
 
     fn cost(config: &NodeConfig, command: &Command, size: Size) -> Option<Cost> {
@@ -387,18 +417,49 @@ impl Node {
             && !self.aside.links.has_errands(peer)
     }
 
+    /// Publishes a broadcast, unless more waits for the disk than it takes.
+    fn publish(&mut self, net: &mut impl Transport<Node>, title: String, message: String) {
+        let Aside { publisher, unsynced, .. } = &mut *self.aside;
+        if unsynced.is_full() {
+            return;
+        }
+        let incarnation = publisher.incarnation(net);
+        let payload = net.publish(incarnation, publisher.next_sequence, title, message);
+        publisher.next_sequence += 1;
+        self.receive(net, None, payload, 0);
+    }
+
     /// A broadcast came in, from a peer or from the application: deliver and pass it on, if it is new.
     fn receive(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
+        if self.weakness.is_some() {
+            return self.receive_weakly(net, from, payload, hops);
+        }
+        if !self.is_new(net, payload) {
+            self.duplicates = self.duplicates.saturating_add(1);
+            return;
+        }
+        self.take_in(net, from, payload, hops);
+    }
+
+    /// Writes a new broadcast into the log, delivers it when it is safe there, and passes it on.
+    #[inline]
+    fn take_in(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
+        let keeps_log = !self.lacks(Weakness::NoLog);
+        if keeps_log && net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
+            return self.await_sync(net, from, payload, hops);
+        }
+        net.notify(Notice::Delivered { payload, hops });
+        flood::spread(net, self, from, payload, hops);
+    }
+
+    /// Whether a broadcast was not seen before. From now on it was.
+    #[inline]
+    fn is_new(&mut self, net: &mut impl Transport<Node>, payload: Payload) -> bool {
         let sight = self.record(net, payload);
         if let Some((first, last)) = sight.given_up {
             net.notify(Notice::Gap { origin: net.broadcast(payload).origin, first, last });
         }
-        if !sight.is_new {
-            self.duplicates += 1;
-            return;
-        }
-        net.notify(Notice::Delivered { payload, hops });
-        flood::spread(net, &self.neighbors, from, payload, hops);
+        sight.is_new
     }
 
     fn record(&mut self, net: &impl Transport<Node>, payload: Payload) -> Sight {

@@ -39,8 +39,8 @@ pub trait Protocol: Sized + Send + 'static {
     /// A timer fired.
     fn on_timer(&mut self, _net: &mut impl Transport<Self>, _timer: Self::Timer) {}
 
-    /// The first `records` records that this life has [appended](Transport::append) are safe now. Not called for those of
-    /// which `append` told so at once.
+    /// The first `records` records that this life has [appended](Transport::append) are safe now. Those of which `append`
+    /// told so at once do not count.
     fn on_synced(&mut self, _net: &mut impl Transport<Self>, _records: u64) {}
 
     /// A link to `peer` came up, asked for by either side.

@@ -3,12 +3,14 @@
 mod export;
 mod predict;
 mod results;
+mod score;
 mod summary;
 mod sweep;
 
 pub use export::Export;
 pub use predict::{Prediction, memory_to_draw};
 pub use results::Results;
+pub use score::{Score, WeakRun};
 pub use summary::{BroadcastSummary, MeanAndMost, Summary, TimeTo};
 pub use sweep::{
     Ending, FailureProbability, METRICS, Measured, Metric, MetricSummary, NotPassed, Setting, SettingSummary,

@@ -12,6 +12,11 @@ mod reference;
 mod schema;
 mod source;
 
+#[cfg_attr(
+    not(feature = "cli"),
+    expect(unused_imports, reason = "the command line guesses names as well")
+)]
+pub(crate) use complaint::did_you_mean;
 pub use data::DataFolders;
 pub use faults::{ChurnPlan, FaultPlan, Groups};
 pub use file::*;

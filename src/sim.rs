@@ -230,7 +230,14 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         true
     }
 
-    #[inline]
+    /// What had to wait happens now.
+    #[cold]
+    #[inline(never)]
+    fn carry_out_late(&mut self, event: Event) {
+        self.carry_out(event);
+    }
+
+    #[inline(always)]
     fn carry_out(&mut self, event: Event) {
         let to = event.to;
         match event.what() {
@@ -256,7 +263,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             Stored::Synced { .. } => self.synced(to),
             Stored::Wake => {
                 while let Some(event) = self.core.next_in_line(to) {
-                    self.carry_out(event);
+                    self.carry_out_late(event);
                 }
             }
             Stored::Open { from, session, ended } => self.opened(from, to, session, ended),
@@ -644,7 +651,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
             }
         }
         for event in self.core.take_line(node) {
-            self.carry_out(event);
+            self.carry_out_late(event);
         }
     }
 

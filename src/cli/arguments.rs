@@ -121,6 +121,10 @@ pub(super) struct RunArguments {
     /// Run the scenario twice side by side first, and stop at the first event that differs
     #[arg(long)]
     pub(super) check_determinism: bool,
+    /// Let the nodes lack something that they need, as in `no_repair`; `all` runs the scenario with each weakness in
+    /// turn, and says how many of them its expectations notice
+    #[arg(long, value_name = "NAME|all")]
+    pub(super) weaken: Option<String>,
     /// Stop at this moment and show how everybody is, instead of a verdict: `12.4s`
     #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with_all = ["trace", "check_determinism"])]
     pub(super) until: Option<Duration>,
@@ -292,7 +296,9 @@ impl RunArguments {
             false => format!(" --out {}", quoted(&self.out.to_string_lossy())),
         };
         let trace = if self.trace { " --trace" } else { "" };
-        format!("{}{out}{trace}", self.scenario.repeat(file.seed, file.names_data()))
+        let weaken = self.weaken.as_deref();
+        let weaken = weaken.map_or(String::new(), |name| format!(" --weaken {}", quoted(name)));
+        format!("{}{weaken}{out}{trace}", self.scenario.repeat(file.seed, file.names_data()))
     }
 }
 

@@ -6,7 +6,7 @@ use super::halt;
 use super::lockstep::lockstep;
 use super::memory;
 use super::progress::{Clock, interrupted};
-use super::{Failure, print};
+use super::{Failure, print, weaken};
 use crate::id::NodeId;
 use crate::judge::{Course, Watch, chronicle};
 use crate::network::Network;
@@ -68,7 +68,11 @@ where
     P: Protocol,
     P::Config: Serialize + DeserializeOwned + Default,
 {
-    let outline: Outline<P::Config> = arguments.scenario.load()?;
+    let mut outline: Outline<P::Config> = arguments.scenario.load()?;
+    let weakness = arguments.weaken.as_deref();
+    if let Some(name) = weakness.filter(|&name| name != weaken::ALL) {
+        outline.file.node = weaken::variant::<P>(&outline.file.node, name)?;
+    }
     outline.check_for::<P>()?;
     let prediction = Prediction::of::<P>(&outline);
     // The two runs that are compared are there at once.
@@ -77,6 +81,9 @@ where
         memory::ensure_room(runs * prediction.memory)?;
     }
     let scenario = outline.build();
+    if weakness == Some(weaken::ALL) {
+        return weaken::score::<P>(arguments, scenario);
+    }
     if halt::is_wanted(arguments) {
         return halt::run_to::<P>(arguments, scenario);
     }
@@ -88,7 +95,8 @@ where
             super::complain::say(&format!("deterministic: two runs agree in all {} events", grouped(agreed)));
         }
     }
-    let place = arguments.out.join(&name).join(format!("seed-{seed}"));
+    let weakness = weakness.map_or(String::new(), |name| format!("-{name}"));
+    let place = arguments.out.join(&name).join(format!("seed-{seed}{weakness}"));
     let unwritten = || Failure::output(place.display().to_string());
     let results = Results::begin(&place).map_err(unwritten())?;
     results.write("scenario.json", files::json(&scenario.file)).map_err(unwritten())?;

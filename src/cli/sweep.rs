@@ -209,9 +209,9 @@ fn simulate<P: Protocol>(
     setting: &Setting,
     unwanted: &AtomicBool,
 ) -> Option<SweepRun> {
-    let goes_on = |_| !interrupted() && !unwanted.load(Ordering::Relaxed);
-    let summary = Summary::simulate::<P>(&outline.build(), SLICE, goes_on)?;
-    Some(SweepRun::of(setting.clone(), &summary))
+    let goes_on = |_, _| !interrupted() && !unwanted.load(Ordering::Relaxed);
+    let (summary, complete) = Summary::simulate::<P>(&outline.build(), SLICE, goes_on);
+    complete.then(|| SweepRun::of(setting.clone(), &summary))
 }
 
 fn write(results: &Results, journal: &mut Journal, summary: &SweepSummary) -> io::Result<()> {

@@ -1,9 +1,10 @@
 //! Direct messages: to one node, by its id. At most once; acknowledged, sent again while there is hope, and in the end
-//! reported as delivered or lost. They are numbered by sender and receiver, apart from broadcasts.
+//! reported as delivered or lost. They are numbered by sender and receiver, apart from broadcasts, and anew in every life:
+//! no log keeps these numbers.
 
 use super::frontier::Frontiers;
 use super::links::Errand;
-use super::{Control, Node, NodeTimer};
+use super::{Control, Node, NodeTimer, Weakness};
 use crate::id::NodeId;
 use crate::message::{Message, Origin};
 use crate::protocol::Notice;
@@ -74,7 +75,7 @@ impl Node {
         title: String,
         message: String,
     ) {
-        let origin = (net.identity(net.me()), self.aside.publisher.incarnation(net));
+        let origin = (net.identity(net.me()), self.aside.publisher.life(net));
         let direct = &mut self.aside.direct;
         let next = direct.next.entry(to).or_default();
         let sequence = *next;
@@ -90,7 +91,7 @@ impl Node {
 
     /// Sends all that waits for a peer to which there is a link, and was not sent over it yet.
     pub(super) fn transmit(&mut self, net: &mut impl Transport<Node>, to: NodeId) {
-        let incarnation = self.aside.publisher.incarnation(net);
+        let incarnation = self.aside.publisher.life(net);
         let waiting = self.aside.direct.unresolved.iter_mut().filter(|outgoing| outgoing.to == to);
         for outgoing in waiting.filter(|outgoing| !outgoing.sent) {
             let Outgoing { sequence, ref message, .. } = *outgoing;
@@ -121,9 +122,10 @@ impl Node {
 
     /// Sends again what was not sent too often, and reports the rest as lost.
     fn try_again(&mut self, net: &mut impl Transport<Node>, to: NodeId) {
+        let most = if self.lacks(Weakness::NoRetry) { 1 } else { MOST_TRIES };
         let unresolved = &mut self.aside.direct.unresolved;
         for Outgoing { sequence, .. } in
-            unresolved.extract_if(.., |o| o.to == to && !o.sent && o.tries >= MOST_TRIES)
+            unresolved.extract_if(.., |o| o.to == to && !o.sent && o.tries >= most)
         {
             net.notify(Notice::Resolved { to, sequence, delivered: false });
         }

@@ -33,11 +33,13 @@ fn a_new_broadcast_is_delivered_and_passed_to_all_but_its_sender_once() {
     assert_eq!(
         net.take(),
         [
-            Action::Notify(Notice::Delivered { payload, hops: 4 }),
+            Action::Append(NodeRecord::Delivered { payload }),
             Action::Send(NodeId(1), onward.clone()),
             Action::Send(NodeId(3), onward),
         ]
     );
+    node.on_synced(&mut net, 1);
+    assert_eq!(net.take(), [Action::Notify(Notice::Delivered { payload, hops: 4 })]);
     node.on_message(&mut net, NodeId(3), NodeMessage::Data { payload, hops: 9 });
     assert_eq!(net.take(), []);
 }
@@ -62,6 +64,7 @@ fn a_link_that_went_down_is_not_used() {
     let (mut node, mut net) = node_with_neighbors(&[1, 2]);
     node.on_link_down(&mut net, NodeId(1));
     node.on_command(&mut net, broadcast("hello"));
+    node.on_synced(&mut net, 1);
     let receivers: Vec<NodeId> = net
         .take()
         .iter()
@@ -81,4 +84,76 @@ fn data_is_packed_as_if_it_were_encoded() {
         assert_eq!((packed, NodeMessage::unpack(word)), (size, (message, size)));
     }
     assert_eq!(NodeMessage::from(Control::AskNode).pack(), None);
+}
+
+fn published(net: &mut Outbox<Node>) -> Vec<Payload> {
+    let published = |action| if let Action::Publish(payload) = action { Some(payload) } else { None };
+    net.take().into_iter().filter_map(published).collect()
+}
+
+/// An origin says nothing before its own record is safe; then it delivers first, in order.
+#[test]
+fn an_origin_delivers_and_sends_when_its_record_is_safe() {
+    let (mut node, mut net) = node_with_neighbors(&[1]);
+    node.on_command(&mut net, broadcast("one"));
+    node.on_command(&mut net, broadcast("two"));
+    let [one, two] = published(&mut net)[..] else { panic!("two broadcasts") };
+    let told = |payload| {
+        let data = NodeMessage::Data { payload, hops: 1 };
+        [Action::Notify(Notice::Delivered { payload, hops: 0 }), Action::Send(NodeId(1), data)]
+    };
+    node.on_synced(&mut net, 1);
+    assert_eq!(net.take(), told(one));
+    node.on_synced(&mut net, 2);
+    assert_eq!(net.take(), told(two));
+    let mut view = View::default();
+    node.inspect(&mut view);
+    assert_eq!(view.delivered, 2);
+}
+
+/// The next life delivers nothing again, and its series goes on right where the log ends.
+#[test]
+fn a_node_that_has_its_log_goes_on_where_it_ended() {
+    let (mut node, mut net) = node_with_neighbors(&[1]);
+    let payload = net.receive(foreign(0));
+    node.on_message(&mut net, NodeId(1), NodeMessage::Data { payload, hops: 4 });
+    node.on_command(&mut net, broadcast("safe"));
+    node.on_command(&mut net, broadcast("lost"));
+    let own = published(&mut net);
+    let log = [payload, own[0]].map(|payload| NodeRecord::Delivered { payload });
+
+    let mut node = Node::start(&NodeConfig::default(), &log, &mut net);
+    node.on_message(&mut net, NodeId(1), NodeMessage::Data { payload, hops: 4 });
+    assert_eq!(net.take(), [], "delivered in the life before");
+    node.on_command(&mut net, broadcast("next"));
+    let next = published(&mut net)[0];
+    let (before, after) = (net.broadcast(own[0]), net.broadcast(next));
+    assert_eq!((after.origin, after.sequence), (before.origin, before.sequence + 1));
+
+    let mut node = Node::start(&NodeConfig::default(), &[], &mut net);
+    node.on_command(&mut net, broadcast("anew"));
+    let anew = published(&mut net)[0];
+    assert_ne!(net.broadcast(anew).origin.incarnation, net.broadcast(next).origin.incarnation);
+}
+
+/// A node that takes more than its disk does ends the links over which it comes; what it took it keeps.
+#[test]
+fn what_waits_for_the_disk_is_bounded() {
+    let (mut node, mut net) = node_with_neighbors(&[1]);
+    let mut closed = false;
+    for sequence in 0.. {
+        let payload = net.receive(foreign(sequence));
+        node.on_message(&mut net, NodeId(1), NodeMessage::Data { payload, hops: 1 });
+        closed = net.take().contains(&Action::Close(NodeId(1)));
+        if closed || sequence > 100_000 {
+            break;
+        }
+    }
+    assert!(closed);
+    node.on_command(&mut net, broadcast("one more"));
+    assert_eq!(net.take(), []);
+    node.on_synced(&mut net, 1);
+    net.take();
+    node.on_command(&mut net, broadcast("one more"));
+    assert_eq!(published(&mut net).len(), 1);
 }

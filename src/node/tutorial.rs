@@ -17,7 +17,7 @@
 //! the other waits, as its heir, and then begins anew.
 
 use super::links::Errand;
-use super::{Aside, Control, Node, NodeTimer, OverlayKind};
+use super::{Aside, Control, Node, NodeTimer, OverlayKind, Weakness};
 use crate::id::NodeId;
 use crate::protocol::{Notice, State};
 use crate::transport::Transport;
@@ -138,6 +138,7 @@ impl Node {
     /// Looks for neighbors, if there are too few, or for the network; unless a search is under way.
     fn seek(&mut self, net: &mut impl Transport<Node>) {
         let stays = matches!(self.aside.state, State::Joining | State::Member);
+        let stays = stays && self.aside.overlay != OverlayKind::Static;
         if self.is_content() || !stays || self.aside.tutorial.search != Search::Resting {
             return;
         }
@@ -147,7 +148,7 @@ impl Node {
             self.aside.tutorial.failures = 0;
         }
         // Who is all alone never rests as long as it knows of anybody.
-        let is_lost = self.neighbors.len() == 0 && !self.aside.book.as_slice().is_empty();
+        let is_lost = self.neighbors.len() == 0 && !self.aside.book.is_empty();
         if self.aside.tutorial.failures >= MOST_FAILURES && !is_lost {
             return;
         }
@@ -174,7 +175,7 @@ impl Node {
         if let Some(&contact) = contacts.get(*failures as usize) {
             return Some(contact);
         }
-        let known = self.aside.book.as_slice().choose(net.rng()).copied();
+        let known = self.aside.book.draw(net);
         known.or_else(|| self.neighbors.to_vec().choose(net.rng()).copied())
     }
 
@@ -260,6 +261,10 @@ impl Node {
     fn befriend(&mut self, net: &mut impl Transport<Node>, peer: NodeId, member: bool) {
         let is_new = !self.neighbors.contains(peer);
         self.neighbors.add(peer);
+        if self.aside.overlay == OverlayKind::Static {
+            // It has started again, and its links are given.
+            return;
+        }
         self.aside.book.add(net, peer);
         self.perform_duties(net, peer);
         if member && self.aside.is_newcomer {
@@ -313,7 +318,7 @@ impl Node {
     fn search_failed(&mut self, net: &mut impl Transport<Node>) {
         let Aside { tutorial, state, .. } = &mut *self.aside;
         tutorial.search = Search::Resting;
-        if *state == State::Leaving {
+        if *state == State::Leaving || self.weakness == Some(Weakness::NoRetry) {
             return;
         }
         let pause = FIRST_PAUSE * 2u32.pow(tutorial.failures.min(MOST_FAILURES));
@@ -366,21 +371,25 @@ impl Node {
         if self.aside.overlay == OverlayKind::Static {
             return;
         }
+        if self.lacks(Weakness::ForgetsAddresses) {
+            self.aside.book.remove(peer);
+        }
         match self.aside.tutorial.search {
             Search::AskedPart { asked, guide } if asked == peer && guide != peer => {
-                self.aside.book.remove(peer);
+                self.aside.book.set_back(peer);
                 self.ask_part(net, guide, guide);
             }
             Search::AskedPart { asked, .. } | Search::AskedNode(asked) if asked == peer => {
-                self.aside.book.remove(peer);
+                self.aside.book.set_back(peer);
                 self.search_failed(net);
             }
             _ => {}
         }
+        let most_tries = if self.lacks(Weakness::NoRetry) { 1 } else { MOST_TRIES };
         for &errand in failed {
             match errand {
                 // The other end may just have closed a link that it had opened to ask something.
-                Errand::Inherit { leaver, round, tries } if tries < MOST_TRIES => {
+                Errand::Inherit { leaver, round, tries } if tries < most_tries => {
                     self.visit(net, peer, Errand::Inherit { leaver, round, tries: tries + 1 });
                 }
                 Errand::Inherit { .. } => self.perform_duties(net, peer),
@@ -389,7 +398,9 @@ impl Node {
         }
         self.aside.tutorial.duties.retain(|duty| duty.leaver != peer);
         if was_neighbor {
-            self.revive(net);
+            if !self.lacks(Weakness::NoRepair) {
+                self.revive(net);
+            }
             self.neighbor_left(net, peer);
         }
     }
@@ -458,6 +469,9 @@ impl Node {
         let Some(place) = heirs.iter().position(|&heir| heir == net.me()) else { return };
         let predecessor = place.checked_sub(1).map(|before| heirs[before]);
         let successor = heirs.get(place + 1).copied().filter(|&heir| !self.neighbors.contains(heir));
+        if self.lacks(Weakness::NoRepair) {
+            return net.send(from, Control::Released { round }.into());
+        }
         // Both links have to be there: until then, the leaver is the way between them.
         let awaited: Vec<NodeId> =
             predecessor.filter(|&heir| !self.neighbors.contains(heir)).into_iter().chain(successor).collect();

@@ -20,6 +20,8 @@ pub struct Audit {
     reused: Option<(Payload, Payload, Time)>,
     invented: Option<Breach>,
     early: Option<Breach>,
+    /// Broadcasts that their origins have published and not delivered yet.
+    unsynced: Vec<Payload>,
     gaps: Vec<(NodeId, Origin, u64, u64)>,
     /// Ends of links that are up: the node, the peer, the session; looked up only.
     ends: FxHashSet<(NodeId, NodeId, u32)>,
@@ -43,9 +45,12 @@ pub struct Breach {
 /// One broadcast.
 #[derive(Clone, Debug)]
 struct Track {
-    origin: NodeId,
+    origin: Origin,
+    sequence: u64,
     /// Whether its origin delivered it.
     is_delivered: bool,
+    /// Its origin crashed before it was safe, and before any copy left: it is as if it had never been.
+    is_undone: bool,
     /// To whom a copy came.
     came_to: FixedBitSet,
     /// Ends of links that were up when it was published, less those that ever came up until then.
@@ -71,9 +76,23 @@ impl Audit {
         self.early
     }
 
-    /// Whether its own origin delivered a broadcast.
-    pub fn is_delivered_by_origin(&self, payload: Payload) -> bool {
-        self.tracks[payload.index()].is_delivered
+    /// Whether its own origin owes a broadcast's delivery: it has published it and not crashed before that was safe.
+    pub fn is_owed_by_origin(&self, payload: Payload) -> bool {
+        let track = &self.tracks[payload.index()];
+        !track.is_delivered && !track.is_undone
+    }
+
+    /// What a node that crashes had published and never sent is undone: it may use those sequence numbers again.
+    fn undo(&mut self, node: NodeId) {
+        let (tracks, published) = (&mut self.tracks, &mut self.published);
+        self.unsynced.retain(|payload| {
+            let track = &mut tracks[payload.index()];
+            if track.origin.node == node && track.copies == 0 {
+                track.is_undone = true;
+                published.remove(&(track.origin, track.sequence));
+            }
+            track.origin.node != node
+        });
     }
 
     /// Whether a node gave a broadcast up, and said so.
@@ -90,6 +109,9 @@ impl Audit {
         (track.copies, u64::try_from(track.ends_before + track.ups as i64).unwrap_or(0))
     }
 
+    /// Apart from the metrics, which stay as fast as they are where there is no audit.
+    #[cold]
+    #[inline(never)]
     pub(super) fn observe(&mut self, time: Time, event: Observation<'_>) {
         match event {
             Observation::Published { payload, broadcast } => {
@@ -97,9 +119,12 @@ impl Audit {
                 if first != payload {
                     self.reused.get_or_insert((first, payload, time));
                 }
+                self.unsynced.push(payload);
                 self.tracks.push(Track {
-                    origin: broadcast.origin.node,
+                    origin: broadcast.origin,
+                    sequence: broadcast.sequence,
                     is_delivered: false,
+                    is_undone: false,
                     came_to: FixedBitSet::new(),
                     ends_before: self.ends.len() as i64 - self.ups as i64,
                     ups: self.ups,
@@ -110,7 +135,7 @@ impl Audit {
                 let track = &mut self.tracks[payload.index()];
                 track.copies += 1;
                 track.ups = self.ups;
-                if track.origin == from && !track.is_delivered {
+                if track.origin.node == from && !track.is_delivered {
                     self.early.get_or_insert(Breach { node: from, payload, time });
                 }
             }
@@ -121,8 +146,9 @@ impl Audit {
             }
             Observation::Noticed { node, notice: Notice::Delivered { payload, .. } } => {
                 let track = &mut self.tracks[payload.index()];
-                if track.origin == node {
+                if track.origin.node == node {
                     track.is_delivered = true;
+                    self.unsynced.retain(|&unsynced| unsynced != payload);
                 } else if track.copies > 0 && !track.came_to.contains(node.index()) {
                     self.invented.get_or_insert(Breach { node, payload, time });
                 }
@@ -143,6 +169,9 @@ impl Audit {
                 }
             }
             Observation::Crashed { node, .. } | Observation::Stopped { node } => {
+                if !self.unsynced.is_empty() {
+                    self.undo(node);
+                }
                 for (peer, session) in self.ends_of.remove(&node).unwrap_or_default() {
                     self.ends.remove(&(node, peer, session));
                 }

@@ -230,27 +230,27 @@ pub struct BroadcastSummary {
 }
 
 impl Summary {
-    /// Plays a scenario to its end, judges it and sums it up. After every `slice` events, `goes_on` is asked whether the
-    /// result is still wanted, and told how many events there were; `None` if it is not.
+    /// Plays a scenario to its end, judges it and sums it up. After every `slice` events, `goes_on` is told how far it came,
+    /// and how many events there were; if it says no, that was the end. Whether the scenario came to its own end.
     pub fn simulate<P: Protocol>(
         scenario: &Scenario<P::Config>,
         slice: u64,
-        mut goes_on: impl FnMut(u64) -> bool,
-    ) -> Option<Summary> {
+        mut goes_on: impl FnMut(Time, u64) -> bool,
+    ) -> (Summary, bool) {
         let observers = (Metrics::with_audit(scenario.needs_audit()), chronicle(scenario));
         let mut watch = Watch::of(&scenario.file.expect);
         let network: Network<Sim<P, (Metrics, Chronicle)>> =
             Network::observed(scenario.sim_config::<P>(), scenario.file.seed, observers);
         let mut playback = Playback::new(network, scenario);
-        while watch.advance(&mut playback, slice) != Progress::Ended {
-            if !goes_on(playback.network().world().events()) {
-                return None;
-            }
+        let mut complete = true;
+        while complete && watch.advance(&mut playback, slice) != Progress::Ended {
+            complete = goes_on(playback.network().now(), playback.network().world().events());
         }
-        let (course, closing) = Course::of(&playback, &watch, true);
+        let (course, closing) = Course::of(&playback, &watch, complete);
         let network = playback.into_network();
         let (metrics, chronicle) = network.observer();
-        Some(Summary::of(scenario, &network, metrics, chronicle, &closing, &course, String::new()))
+        let summary = Summary::of(scenario, &network, metrics, chronicle, &closing, &course, String::new());
+        (summary, complete)
     }
 
     /// Judges a run and sums it up. `repeat`: the command that repeats it.

@@ -109,7 +109,7 @@ fn reword(complaint: &str) -> (String, String) {
 }
 
 /// What was probably meant by a name that is unknown, as the beginning of a remedy; empty if nothing known is close to it.
-pub(super) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub(crate) fn did_you_mean<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // One slip in three letters, as rustc allows; exchanging two neighbors is one slip.
     let most = (unknown.chars().count() / 3).max(1);
     let slips = |name: &str| strsim::osa_distance(&unknown.to_lowercase(), &name.to_lowercase());

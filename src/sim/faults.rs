@@ -208,6 +208,8 @@ impl<P: Protocol> Faults<P> {
 /// What happens to messages.
 impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     /// Sends a message through all that is wrong. It is its sender's `number`th.
+    #[cold]
+    #[inline(never)]
     pub(super) fn send_disturbed(
         &mut self,
         parcel: Parcel,
@@ -249,6 +251,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
 
     /// Sends what a session itself needs through all that is wrong: it waits for a cut to heal, and whoever waits for it
     /// gives up after a while.
+    #[cold]
     pub(super) fn control_disturbed(&mut self, from: NodeId, to: NodeId, stored: Stored<P>) {
         let Some(faults) = self.faults.as_deref_mut() else { return };
         faults.controls += 1;
@@ -354,6 +357,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
 impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     /// Whether an event has to wait, because its node is not ready for it.
     #[cold]
+    #[inline(never)]
     pub(super) fn postpones(&mut self, event: Event) -> bool {
         let (now, to) = (self.now, event.to);
         let stored = match event.what() {

@@ -80,9 +80,12 @@ impl<R> Logs<R> {
         }
     }
 
-    /// The node starts again: takes out what it wrote in earlier lives, to be put [back](Logs::put_back).
+    /// The node starts again: takes out what it wrote in earlier lives, to be put [back](Logs::put_back). Of what was not
+    /// safe when it stopped it was never told that it is; so it is not.
     pub(super) fn take(&mut self, node: NodeId) -> Vec<R> {
-        self.by_node.remove(&node).map(|log| log.records).unwrap_or_default()
+        let Some(Log { mut records, safe, .. }) = self.by_node.remove(&node) else { return Vec::new() };
+        records.truncate(safe);
+        records
     }
 
     /// Puts earlier records back before those of this life.

@@ -573,3 +573,37 @@ fn the_pictures_of_the_readme_are_what_their_scenarios_draw() {
         }
     }
 }
+
+#[test]
+fn a_weakened_run_is_a_run_of_its_own() {
+    let bench = Bench::new();
+    let star = ["run", "small.json", "--set", "topology={\"star\": {\"nodes\": 5}}", "--json"];
+    let weak = bench.run(&[&star[..], &["--weaken", "one_neighbor"]].concat());
+    let summary = json(&weak.stdout);
+    assert_eq!((weak.code, &summary["verdict"]), (1, &Value::from("fail")));
+    assert!(summary["repeat"].as_str().unwrap().ends_with(" --weaken one_neighbor"), "{summary}");
+    assert_eq!(summary["results"], "output/small/seed-1-one_neighbor");
+    let resolved = json(&bench.read("output/small/seed-1-one_neighbor/scenario.json"));
+    assert_eq!(resolved["node"]["weakness"], "one_neighbor");
+    let answer = bench.run(&["run", "small.json", "--weaken", "one_neighbour"]);
+    assert_eq!(answer.code, 64);
+    assert!(answer.stderr.contains("did you mean `one_neighbor`? known: no_dup"), "{}", answer.stderr);
+}
+
+#[test]
+fn a_scenario_has_a_score() {
+    let bench = Bench::new();
+    let star = ["run", "small.json", "--set", "topology={\"star\": {\"nodes\": 5}}", "--weaken", "all"];
+    let answer = bench.run(&star);
+    assert_eq!(answer.code, 0, "the run without weaknesses decides: {}", answer.stderr);
+    let sentence = "catches 1 of 8 weaknesses, not no_duplicate_memory, ";
+    assert!(answer.stdout.contains(sentence), "{}", answer.stdout);
+    assert!(answer.stdout.trim_end().ends_with("--seed 1 --weaken all"), "{}", answer.stdout);
+    assert!(!bench.path().join("output").exists());
+    let score = json(&bench.run(&[&star[..], &["--json"]].concat()).stdout);
+    assert_eq!((&score["caught"], &score["verdict"]), (&Value::from(1), &Value::from("pass")));
+    let one_neighbor = &score["weaknesses"][5];
+    assert_eq!((&one_neighbor["weakness"], &one_neighbor["caught"]), (&"one_neighbor".into(), &true.into()));
+    assert_eq!(one_neighbor["broken"]["expectation"], "everyone_delivers");
+    assert_eq!(bench.run(&[&star[..], &["--trace"]].concat()).code, 64);
+}

@@ -3,9 +3,11 @@
 
 use crate::support::probe::{Did, Probe, Say};
 use proptest::prelude::*;
+use rumormill::fault::{Crash, Detection, LogFate};
 use rumormill::protocol::{Command, Protocol};
-use rumormill::sim::{Datagram, Jitter, LinkKind, Reordering};
+use rumormill::sim::{Datagram, Disk, Jitter, LinkKind, Reordering};
 use rumormill::transport::{Action, Outbox, Transport};
+use rumormill::world::World;
 use rumormill::{Graph, Links, Network, NodeId, Sim, SimConfig};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -93,7 +95,7 @@ struct Recorded {
 
 impl Recorded {
     fn carry_out(&mut self, from: u32) {
-        let mut todo: VecDeque<(u32, Action<Say, u32, ()>)> =
+        let mut todo: VecDeque<(u32, Action<Say, u32, u32>)> =
             self.nodes[from as usize].1.take().into_iter().map(|a| (from, a)).collect();
         while let Some((from, action)) = todo.pop_front() {
             for (node, handler) in self.consequences(from, action) {
@@ -111,7 +113,7 @@ impl Recorded {
     fn consequences(
         &mut self,
         from: u32,
-        action: Action<Say, u32, ()>,
+        action: Action<Say, u32, u32>,
     ) -> Vec<(u32, Box<dyn FnOnce(&mut Probe, &mut Outbox<Probe>)>)> {
         let link = |a: u32, b: NodeId| (a.min(b.0), a.max(b.0));
         match action {
@@ -151,7 +153,7 @@ impl Recorded {
                 };
                 peers.into_iter().map(down).collect()
             }
-            Action::Send(..) | Action::Publish(_) | Action::Notify(_) | Action::Append(()) => vec![],
+            Action::Send(..) | Action::Publish(_) | Action::Notify(_) | Action::Append(_) => vec![],
         }
     }
 }
@@ -531,4 +533,143 @@ fn links_of_the_start_begin_when_they_are_announced() {
     ] {
         assert_eq!(network.node(NodeId(node)).0, saw, "node {node}");
     }
+}
+
+/// One probe on a disk that needs so many milliseconds for a sync.
+fn writer(sync_ms: u64) -> Network<Sim<Probe, ()>> {
+    let disk = Disk::Syncs(Duration::from_millis(sync_ms));
+    Network::observed(SimConfig::new(Graph::from_edges(1, &[])).disk(disk), 7, ())
+}
+
+fn with_log(log: LogFate) -> Crash {
+    Crash { log, ..Crash::default() }
+}
+
+/// What a probe saw at the beginning of its life after this crash.
+fn life_after(network: &mut Network<Sim<Probe, ()>>, node: NodeId, crash: Crash) -> Vec<Did> {
+    network.crash(node, crash);
+    network.world_mut().restart(node);
+    network.node(node).saw.clone()
+}
+
+/// Clause 9: a kept log is there in order, over several lives; what was not safe yet is lost.
+#[test]
+fn clause_9_what_is_safe_survives_a_crash_in_order() {
+    let mut network = writer(10);
+    for text in ["write 1", "write 2", "write 3"] {
+        network.world_command(NodeId(0), text);
+    }
+    network.run_for(Duration::from_millis(15));
+    // The first record began a sync of its own; the next one takes those along that were written since.
+    assert_eq!(life_after(&mut network, NodeId(0), with_log(LogFate::Kept)), [Did::Began(vec![1])]);
+    network.world_command(NodeId(0), "write 4");
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(network.node(NodeId(0)).saw[1..], [Did::Wrote(4, false), Did::Synced(1)], "of this life");
+    assert_eq!(life_after(&mut network, NodeId(0), with_log(LogFate::Kept)), [Did::Began(vec![1, 4])]);
+}
+
+#[test]
+fn clause_9_a_lost_log_is_lost_as_a_whole() {
+    let mut network = writer(0);
+    network.world_command(NodeId(0), "write 1");
+    assert_eq!(life_after(&mut network, NodeId(0), with_log(LogFate::Kept)), [Did::Began(vec![1])]);
+    network.world_command(NodeId(0), "write 2");
+    assert_eq!(network.node(NodeId(0)).saw[1..], [Did::Wrote(2, true)], "safe at once, and nothing to tell");
+    assert_eq!(life_after(&mut network, NodeId(0), with_log(LogFate::Lost)), []);
+}
+
+/// Clause 9: a node that stops of its own accord loses what was not safe, as it was never told that it is.
+#[test]
+fn clause_9_what_was_not_safe_at_a_stop_is_lost() {
+    let mut network = writer(10);
+    network.world_command(NodeId(0), "write 1");
+    network.run_for(Duration::from_millis(15));
+    network.world_command(NodeId(0), "write 2");
+    network.world_command(NodeId(0), "stop");
+    network.run_for(Duration::from_secs(1));
+    network.world_mut().restart(NodeId(0));
+    assert_eq!(network.node(NodeId(0)).saw, [Did::Began(vec![1])]);
+}
+
+/// Clause 9: one sync at a time, and each takes along all that was written before it began.
+#[test]
+fn clause_9_syncs_are_made_in_groups() {
+    let mut network = writer(10);
+    for text in ["write 1", "write 2", "write 3"] {
+        network.world_command(NodeId(0), text);
+    }
+    network.run_for(Duration::from_millis(12));
+    network.world_command(NodeId(0), "write 4");
+    network.run_for(Duration::from_secs(1));
+    let written = [1, 2, 3].map(|record| Did::Wrote(record, false));
+    let rest = [Did::Synced(1), Did::Wrote(4, false), Did::Synced(3), Did::Synced(4)];
+    assert_eq!(network.node(NodeId(0)).saw, [&written[..], &rest[..]].concat());
+}
+
+/// Clause 5: a timer dies with the life in which it was set; so does a sync.
+#[test]
+fn clause_5_timers_of_an_earlier_life_do_not_fire() {
+    let mut network = writer(10);
+    network.world_command(NodeId(0), "timer 30");
+    network.world_command(NodeId(0), "write 1");
+    assert_eq!(life_after(&mut network, NodeId(0), Crash::default()), []);
+    network.run_for(Duration::from_secs(1));
+    assert_eq!(network.node(NodeId(0)).saw, []);
+}
+
+/// Two probes with a link, made by the first; `given`: by the topology.
+fn linked(given: bool) -> Network<Sim<Probe, ()>> {
+    let edges: &[(u32, u32)] = if given { &[(0, 1)] } else { &[] };
+    let mut network = Network::observed(SimConfig::<Probe>::new(Graph::from_edges(2, edges)), 7, ());
+    if !given {
+        network.world_command(NodeId(0), "open 1");
+        network.run_for(Duration::from_secs(1));
+    }
+    network
+}
+
+const SILENT: Crash = Crash { log: LogFate::Kept, detection: Detection::Silence };
+
+/// Clause 2: a restart that is faster than its detection ends the old session once, before the new one begins.
+#[test]
+fn clause_2_a_fast_restart_ends_the_old_session_first() {
+    for given in [true, false] {
+        let mut network = linked(given);
+        network.crash(NodeId(1), SILENT);
+        network.world_mut().restart(NodeId(1));
+        if !given {
+            network.world_command(NodeId(1), "open 0");
+        }
+        network.run_for(Duration::from_secs(100));
+        let of_zero = &network.node(NodeId(0)).saw;
+        let links: Vec<&Did> =
+            of_zero.iter().filter(|did| matches!(did, Did::Up(1) | Did::Down(1))).collect();
+        assert_eq!(links, [&Did::Up(1), &Did::Down(1), &Did::Up(1)], "given: {given}");
+        network.world_command(NodeId(0), "send 1 5");
+        network.run_for(Duration::from_secs(1));
+        assert!(network.node(NodeId(1)).saw.contains(&Did::Heard(0, 5)), "given: {given}");
+    }
+}
+
+/// Clause 2: who is not told that a peer is gone finds it silent, after the links' own time.
+#[test]
+fn clause_2_a_silent_peer_is_given_up_in_time() {
+    let mut network = linked(true);
+    network.crash(NodeId(1), SILENT);
+    network.run_for(rumormill::sim::SILENCE - Duration::from_millis(1));
+    assert!(!network.node(NodeId(0)).saw.contains(&Did::Down(1)));
+    network.run_for(Duration::from_millis(1));
+    assert!(network.node(NodeId(0)).saw.contains(&Did::Down(1)));
+}
+
+#[test]
+fn clause_2_an_unanswered_open_is_given_up_in_time() {
+    let mut network: Network<Sim<Probe, ()>> =
+        Network::observed(SimConfig::new(Graph::from_edges(2, &[])), 7, ());
+    network.crash(NodeId(1), SILENT);
+    network.world_command(NodeId(0), "open 1");
+    network.run_for(rumormill::sim::DIAL - Duration::from_millis(1));
+    assert_eq!(network.node(NodeId(0)).saw, [Did::Wished(1)]);
+    network.run_for(Duration::from_millis(1));
+    assert_eq!(network.node(NodeId(0)).saw, [Did::Wished(1), Did::Down(1)]);
 }

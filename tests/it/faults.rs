@@ -20,7 +20,7 @@ fn play(parts: Value) -> Summary {
     let source = Source { name: "parts".into(), text: scenario.to_string() };
     let parsed = Scenario::<NodeConfig>::parse(&source, &DataFolders::new([]));
     let scenario = parsed.unwrap_or_else(|error| panic!("{error}"));
-    Summary::simulate::<Node>(&scenario, u64::MAX, |_| true).unwrap()
+    Summary::simulate::<Node>(&scenario, u64::MAX, |_, _| true).0
 }
 
 fn datagrams() -> Value {

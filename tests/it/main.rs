@@ -11,6 +11,7 @@ mod prediction;
 mod real_data;
 mod schema;
 mod support;
+mod weaknesses;
 
 #[cfg(feature = "cli")]
 mod command_line;

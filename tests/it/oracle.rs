@@ -118,7 +118,7 @@ fn play(parts: Value) -> Summary {
     let source = Source { name: "parts".into(), text: parts.to_string() };
     let parsed = Scenario::<NodeConfig>::parse(&source, &DataFolders::new([]));
     let scenario = parsed.unwrap_or_else(|error| panic!("{error}"));
-    Summary::simulate::<Node>(&scenario, u64::MAX, |_| true).unwrap()
+    Summary::simulate::<Node>(&scenario, u64::MAX, |_, _| true).0
 }
 
 /// Any fault, to begin at any moment of the first twenty seconds.

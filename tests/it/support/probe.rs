@@ -2,7 +2,7 @@
 
 use rand::Rng;
 use rumormill::protocol::{Command, Protocol, Wire};
-use rumormill::transport::Transport;
+use rumormill::transport::{Durability, Transport};
 use rumormill::{LocalTime, NodeId};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -24,10 +24,16 @@ pub(crate) enum Did {
     Fired(u32, bool),
     StoodStill(bool),
     Drew(u64),
+    /// It began a life with these records in its log.
+    Began(Vec<u32>),
+    /// It wrote a record; whether that was safe at once.
+    Wrote(u32, bool),
+    /// So many records of this life are safe.
+    Synced(u64),
 }
 
 /// Commands come as the title of a broadcast: `open 1`, `close 1`, `reopen 1`, `send 1 5`, `timer 30`, `draw`,
-/// `look-twice 1`.
+/// `look-twice 1`, `write 5`.
 pub(crate) struct Probe {
     pub saw: Vec<Did>,
     set_at: LocalTime,
@@ -37,10 +43,11 @@ impl Protocol for Probe {
     type Config = ();
     type Message = Say;
     type Timer = u32;
-    type Record = ();
+    type Record = u32;
 
-    fn start(_: &(), _: &[()], net: &mut impl Transport<Probe>) -> Probe {
-        Probe { saw: vec![], set_at: net.now() }
+    fn start(_: &(), log: &[u32], net: &mut impl Transport<Probe>) -> Probe {
+        let saw = if log.is_empty() { vec![] } else { vec![Did::Began(log.to_vec())] };
+        Probe { saw, set_at: net.now() }
     }
 
     fn on_command(&mut self, net: &mut impl Transport<Probe>, command: Command) {
@@ -64,6 +71,10 @@ impl Protocol for Probe {
                 self.set_at = net.now();
                 net.set_timer(Duration::from_millis(number(1).into()), number(1));
             }
+            "write" => {
+                let is_safe = net.append(number(1)) == Durability::Synced;
+                self.saw.push(Did::Wrote(number(1), is_safe));
+            }
             "draw" => {
                 let drawn = net.rng().next_u64();
                 self.saw.push(Did::Drew(drawn));
@@ -85,6 +96,10 @@ impl Protocol for Probe {
     fn on_timer(&mut self, net: &mut impl Transport<Probe>, milliseconds: u32) {
         let early = net.now() - self.set_at < Duration::from_millis(milliseconds.into());
         self.saw.push(Did::Fired(milliseconds, early));
+    }
+
+    fn on_synced(&mut self, _: &mut impl Transport<Probe>, records: u64) {
+        self.saw.push(Did::Synced(records));
     }
 
     fn on_link_up(&mut self, _: &mut impl Transport<Probe>, peer: NodeId) {
