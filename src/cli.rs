@@ -12,11 +12,13 @@ mod draw;
 mod files;
 mod lockstep;
 mod memory;
+mod mill;
 mod progress;
 mod run;
 mod schema;
 mod shipped;
 mod sweep;
+mod workers;
 
 use crate::protocol::Protocol;
 use crate::scenario::ScenarioError;
@@ -46,6 +48,7 @@ where
     let result = match arguments.command {
         SubCommand::Run(run) => run::run::<P>(&run),
         SubCommand::Sweep(arguments) => sweep::sweep::<P>(&arguments),
+        SubCommand::Mill(mill) => mill::run::<P>(&mill),
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),

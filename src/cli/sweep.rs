@@ -3,7 +3,6 @@
 mod arguments;
 mod journal;
 mod plan;
-mod workers;
 
 pub(super) use arguments::SweepArguments;
 
@@ -192,7 +191,7 @@ fn run_on<P: Protocol>(
         Err(panic) => Some(Err(panic)),
     };
     let mut outcome = Ok(());
-    workers::in_order(threads, tasks, work, |run| {
+    super::workers::in_order(threads, tasks, work, |run| {
         outcome = match run {
             Ok(run) => {
                 reached.take(&run);

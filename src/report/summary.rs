@@ -28,6 +28,9 @@ pub struct Summary {
     /// The question that it asks.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub question: String,
+    /// The answer that it gives to that.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
     /// The seed.
     pub seed: u64,
     /// The version of rumormill.
@@ -188,6 +191,7 @@ impl Summary {
         Summary {
             title: scenario.file.title.clone(),
             question: scenario.file.question.clone(),
+            answer: scenario.file.answer.clone(),
             seed: scenario.file.seed,
             version: env!("CARGO_PKG_VERSION"),
             ended_ns: network.now().nanos(),
@@ -300,6 +304,9 @@ impl Display for Summary {
         writeln!(f, "{}", self.title)?;
         if !self.question.is_empty() {
             writeln!(f, "{}", self.question)?;
+        }
+        if !self.answer.is_empty() {
+            writeln!(f, "{}", self.answer)?;
         }
         writeln!(f, "\n  {}", self.verdict().to_string().to_uppercase())?;
         for finding in &self.judgement.findings {

@@ -1,0 +1,170 @@
+//! One case: a script goes through the simulator as a scenario file, and is judged.
+
+use super::script::Plot;
+use super::{Families, Script, Setting};
+use crate::judge::{Course, Verdict};
+use crate::network::Network;
+use crate::observe::Metrics;
+use crate::protocol::Protocol;
+use crate::report::Summary;
+use crate::scenario::{
+    DataFolders, Outline, Playback, Progress, Scenario, ScenarioError, ScenarioFile, Source, Step,
+};
+use crate::world::World;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::any::Any;
+use std::fmt::{self, Display};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How many events pass between two looks at how many there were.
+const SLICE: u64 = 10_000;
+
+/// What came of a case that did not fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ran {
+    /// Pass; unknown, if something was still on its way; vacuous, if no broadcast could reach anybody.
+    pub verdict: Verdict,
+    /// How many broadcasts there were.
+    pub broadcasts: u64,
+    /// How many deliveries.
+    pub deliveries: u64,
+    /// How many events.
+    pub events: u64,
+    /// What was in its script.
+    pub declared: Families,
+    /// What had an effect.
+    pub effective: Families,
+}
+
+/// Why a case failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Breach {
+    /// What was broken.
+    pub what: Broken,
+    /// How that showed.
+    pub evidence: String,
+}
+
+/// What a case broke.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Broken {
+    /// Something that was expected of it, or of any run.
+    Expectation(String),
+    /// The nerves of a node: it panicked.
+    Panic,
+    /// The bounds of a case: it had too many events.
+    Runaway,
+}
+
+impl Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Broken::Expectation(name) => name,
+            Broken::Panic => "no panic",
+            Broken::Runaway => "an end to all events",
+        })
+    }
+}
+
+/// Tries a script.
+///
+/// # Errors
+/// If the scenario that it stands for is wrong, which is for what the setting says.
+pub(super) fn attempt<P>(
+    script: &Script,
+    setting: &Setting<P::Config>,
+    most_events: u64,
+) -> Result<Result<Ran, Breach>, ScenarioError>
+where
+    P: Protocol,
+    P::Config: Serialize + DeserializeOwned + Default,
+{
+    let plot = script.plot(setting, String::new(), String::new());
+    let scenario = check::<P>(&plot.file)?;
+    // Protocols check themselves with assertions.
+    let played = catch_unwind(AssertUnwindSafe(|| play::<P>(&scenario, &plot, most_events)));
+    Ok(played.unwrap_or_else(|panic| {
+        Err(Breach { what: Broken::Panic, evidence: format!("it panicked: {}", words(&*panic)) })
+    }))
+}
+
+/// The scenario, by way of its text: what is printed in the end is what was run.
+fn check<P>(file: &ScenarioFile<P::Config>) -> Result<Scenario<P::Config>, ScenarioError>
+where
+    P: Protocol,
+    P::Config: Serialize + DeserializeOwned + Default,
+{
+    let text = serde_json::to_string(file).expect("a scenario can be written");
+    let source = Source { name: "the script of a case".into(), text };
+    let outline = Outline::parse(&source, &DataFolders::default())?;
+    outline.check_for::<P>()?;
+    Ok(outline.build())
+}
+
+fn play<P: Protocol>(
+    scenario: &Scenario<P::Config>,
+    plot: &Plot<P::Config>,
+    most_events: u64,
+) -> Result<Ran, Breach> {
+    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, Metrics::default());
+    let mut playback = Playback::new(network, scenario);
+    while playback.advance(SLICE) != Progress::Ended {
+        let events = playback.network().world().events();
+        if events > most_events {
+            let time = playback.network().now();
+            let evidence = format!("more than {most_events} events up to {time}");
+            return Err(Breach { what: Broken::Runaway, evidence });
+        }
+    }
+    let (course, closing) = Course::of(&playback, true);
+    let effective = effective(&playback, plot);
+    let network = playback.into_network();
+    let summary = Summary::of(scenario, &network, network.observer(), &closing, &course, String::new());
+    let verdict = verdict(&summary, scenario.file.expect.len())?;
+    Ok(Ran {
+        verdict,
+        broadcasts: summary.broadcasts as u64,
+        deliveries: summary.coverage.delivered as u64,
+        events: summary.events,
+        declared: plot.families.iter().fold(Families::default(), |all, &families| all.or(families)),
+        effective,
+    })
+}
+
+/// How a case ended. That one step of a random script did nothing makes no case vacuous: whether every family has effects
+/// is a question to all cases together.
+fn verdict(summary: &Summary, expectations: usize) -> Result<Verdict, Breach> {
+    let findings = &summary.judgement.findings;
+    if let Some(finding) = findings.iter().find(|finding| finding.verdict == Verdict::Fail) {
+        let what = Broken::Expectation(finding.expectation.clone());
+        return Err(Breach { what, evidence: finding.evidence.clone() });
+    }
+    if summary.judgement.coverage.reaches.iter().all(|reach| reach.others() == 0) {
+        return Ok(Verdict::Vacuous);
+    }
+    let counts = |(place, verdict): (usize, Verdict)| place < expectations || verdict == Verdict::Unknown;
+    let verdicts = findings.iter().map(|finding| finding.verdict).enumerate();
+    let worst = verdicts.filter(|&found| counts(found)).map(|(_, verdict)| verdict).max();
+    Ok(worst.unwrap_or(Verdict::Vacuous))
+}
+
+/// The families of which some step did something.
+fn effective<W: World, C>(playback: &Playback<W>, plot: &Plot<C>) -> Families {
+    let faults = playback.faults();
+    let idle = playback.idle_steps();
+    let steps = plot.file.timeline.iter().zip(&plot.families).enumerate();
+    let had_effect = |number: usize, step: &Step| match step {
+        Step::Join(_) | Step::Leave(_) | Step::Send(_) => idle.iter().all(|idle| idle.step != number),
+        _ => faults.iter().any(|fault| fault.step == number && !fault.effects.is_none()),
+    };
+    steps
+        .filter(|(number, (entry, _))| had_effect(*number, &entry.step))
+        .fold(Families::default(), |all, (_, (_, &families))| all.or(families))
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a word")
+}
