@@ -1,15 +1,20 @@
 //! The verdict: whether what was expected held, and whether that was tested at all.
 
 mod delivery;
+mod invariants;
 mod population;
+mod watch;
 
 pub use delivery::{Coverage, Miss, Reach};
+pub use watch::{HARD_DEGREE, MOST_WATCHED, Seen, Watch};
 
 use crate::id::NodeId;
-use crate::message::Message;
+use crate::message::Broadcasts;
 use crate::observe::{Metrics, Spread};
+use crate::protocol::View;
 use crate::scenario::{
-    Closing, Expectation, IdleStep, LatencyExpectation, Playback, Range, ReceivedExpectation, Selector,
+    Closing, DeclaredFault, Expectation, GuaranteeFile, IdleStep, LatencyExpectation, Playback, Range,
+    ReceivedExpectation, Selector,
 };
 use crate::time::Time;
 use crate::units::{counted, format_duration, grouped, human_duration};
@@ -68,8 +73,12 @@ pub struct Evidence<'a> {
     pub end: Time,
     /// What was done to the network.
     pub course: &'a Course,
-    /// The direct messages in a node's inbox, with their senders.
-    pub inbox: &'a dyn Fn(NodeId) -> Vec<(NodeId, Message)>,
+    /// Everything that was broadcast.
+    pub broadcasts: &'a Broadcasts,
+    /// What is guaranteed.
+    pub guarantee: &'a GuaranteeFile,
+    /// What a node shows of itself.
+    pub view: &'a dyn Fn(NodeId) -> View,
     /// The node that a name or a number means.
     pub find: &'a dyn Fn(&Selector) -> Option<NodeId>,
 }
@@ -87,6 +96,12 @@ pub struct Course {
     pub idle: Vec<IdleStep>,
     /// What came after the shutdown, if there was one.
     pub shutdown: Option<Aftermath>,
+    /// What came of the faults that were declared.
+    pub faults: Vec<DeclaredFault>,
+    /// When something was done to the network for the last time: a fault, a join, a leave; zero, if never.
+    pub calm_since: Time,
+    /// What was seen of the overlay on the way, if anybody looked.
+    pub seen: Option<Seen>,
 }
 
 /// What came after a shutdown.
@@ -99,8 +114,8 @@ pub struct Aftermath {
 }
 
 impl Course {
-    /// What was done in a playback, and the network that is to be judged. `complete`: it went to its end.
-    pub fn of<W: World>(playback: &Playback<W>, complete: bool) -> (Course, Closing) {
+    /// What was done in a playback, what was seen of it, and the network that is to be judged. `complete`: it went to its end.
+    pub fn of<W: World>(playback: &Playback<W>, watch: &Watch, complete: bool) -> (Course, Closing) {
         let now = Closing::of(playback.network());
         let shutdown = playback.shutdown();
         let course = Course {
@@ -112,6 +127,9 @@ impl Course {
                 up: now.present.iter().filter(|&&present| present).count(),
                 sent: now.messages_sent - before.messages_sent,
             }),
+            faults: playback.faults(),
+            calm_since: playback.calm_since(),
+            seen: watch.seen().cloned(),
         };
         (course, shutdown.cloned().unwrap_or(now))
     }
@@ -120,7 +138,12 @@ impl Course {
 impl Evidence<'_> {
     /// Whether what has not happened might yet have.
     fn is_unfinished(&self) -> bool {
-        self.in_flight.messages > 0 || !self.course.complete
+        self.in_flight.messages > 0 || !self.course.complete || self.is_harmed()
+    }
+
+    /// Whether a fault goes on: then nothing can be judged.
+    fn is_harmed(&self) -> bool {
+        self.course.faults.iter().any(|fault| fault.is_open)
     }
 }
 
@@ -153,11 +176,17 @@ pub fn judge(expectations: &[Expectation], evidence: Evidence<'_>) -> Judgement 
     let mut findings: Vec<Finding> = expectations
         .iter()
         .map(|expectation| {
-            let (verdict, evidence) = examine(expectation, evidence, &coverage);
+            let is_harmed = evidence.is_harmed() && !is_about_every_moment(expectation);
+            let (verdict, evidence) = match examine(expectation, evidence, &coverage) {
+                // Chaos first, then calm, then judgement.
+                (Verdict::Fail, text) if is_harmed => (Verdict::Unknown, text),
+                found => found,
+            };
             Finding { expectation: describe(expectation), verdict, evidence }
         })
         .collect();
     findings.extend(whole_run(expectations, evidence, &coverage));
+    findings.extend(evidence.course.faults.iter().filter_map(declared));
     let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Vacuous);
     Judgement { verdict, findings, coverage }
 }
@@ -229,17 +258,52 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
     reasons.into_iter().filter(|reason| reason.0).map(finding).collect()
 }
 
+/// What a declared fault says about the run: that it tested nothing, if the fault never had an effect, or cannot be judged.
+fn declared(fault: &DeclaredFault) -> Option<Finding> {
+    let DeclaredFault { step, name, at, effects, is_open } = fault;
+    let (verdict, evidence) = if effects.is_none() {
+        (Verdict::Vacuous, format!("it never had an effect, from {at} to the end"))
+    } else if *is_open {
+        (Verdict::Unknown, "it was not over at the end; let it end, or the run end later".into())
+    } else {
+        return None;
+    };
+    Some(Finding { expectation: format!("step {step} ({name})"), verdict, evidence })
+}
+
+/// Whether an expectation is about what happens on the way, and not about the end.
+fn is_about_every_moment(expectation: &Expectation) -> bool {
+    matches!(
+        expectation,
+        Expectation::Integrity
+            | Expectation::NoDuplication
+            | Expectation::NoCut
+            | Expectation::BoundedCost
+            | Expectation::BoundedMemory
+    )
+}
+
 fn is_about_broadcasts(expectation: &Expectation) -> bool {
     match expectation {
         Expectation::EveryoneDelivers
         | Expectation::Redundancy(_)
         | Expectation::Latency(_)
-        | Expectation::Messages(_) => true,
+        | Expectation::Messages(_)
+        | Expectation::Integrity
+        | Expectation::NoDuplication
+        | Expectation::Validity
+        | Expectation::Agreement
+        | Expectation::NoSilentLoss
+        | Expectation::BoundedCost => true,
         Expectation::Connected
         | Expectation::Peers(_)
         | Expectation::Size(_)
         | Expectation::Received(_)
-        | Expectation::Stopped => false,
+        | Expectation::Stopped
+        | Expectation::Degree
+        | Expectation::NoCut
+        | Expectation::Repair
+        | Expectation::BoundedMemory => false,
     }
 }
 
@@ -254,6 +318,16 @@ fn examine(expectation: &Expectation, evidence: Evidence<'_>, coverage: &Coverag
         Expectation::Size(range) => population::size(range, evidence),
         Expectation::Received(expected) => population::received(expected, evidence),
         Expectation::Stopped => population::stopped(evidence.course),
+        Expectation::Integrity => invariants::integrity(evidence),
+        Expectation::NoDuplication => invariants::no_duplication(evidence),
+        Expectation::Validity => invariants::validity(evidence),
+        Expectation::Agreement => invariants::agreement(evidence),
+        Expectation::NoSilentLoss => invariants::no_silent_loss(evidence),
+        Expectation::Degree => invariants::degree(evidence),
+        Expectation::NoCut => invariants::no_cut(evidence),
+        Expectation::Repair => invariants::repair(evidence),
+        Expectation::BoundedCost => invariants::bounded_cost(evidence),
+        Expectation::BoundedMemory => invariants::bounded_memory(evidence),
     }
 }
 
@@ -275,6 +349,16 @@ fn describe(expectation: &Expectation) -> String {
             format!("received by {node}{from}{message}: {count}")
         }
         Expectation::Stopped => "stopped".into(),
+        Expectation::Integrity => "integrity".into(),
+        Expectation::NoDuplication => "no_duplication".into(),
+        Expectation::Validity => "validity".into(),
+        Expectation::Agreement => "agreement".into(),
+        Expectation::NoSilentLoss => "no_silent_loss".into(),
+        Expectation::Degree => "degree".into(),
+        Expectation::NoCut => "no_cut".into(),
+        Expectation::Repair => "repair".into(),
+        Expectation::BoundedCost => "bounded_cost".into(),
+        Expectation::BoundedMemory => "bounded_memory".into(),
     }
 }
 

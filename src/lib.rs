@@ -8,6 +8,8 @@
 //! | room | what is there |
 //! |---|---|
 //! | [`time`], [`id`], [`rng`], [`units`], [`graph`] | the ground: integer time, names of nodes, random streams, quantities, graphs |
+//! | [`fault`] | what can go wrong with nodes and links, as data |
+//! | [`churn`] | how long nodes stay and stay away, drawn or measured |
 //! | [`message`] | the application's message, its id, its JSON form |
 //! | [`protocol`], [`transport`] | the seam: what any peer is, and all that it may do to the world |
 //! | [`node`] | the peer that we ship: overlay and broadcast |

@@ -159,6 +159,11 @@ impl Broadcasts {
         self.entries.iter()
     }
 
+    /// The handles of all of them, in order of publication.
+    pub fn payloads(&self) -> impl Iterator<Item = Payload> + use<> {
+        (0..self.entries.len() as u32).map(Payload)
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.entries.len()

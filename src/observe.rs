@@ -2,10 +2,12 @@
 //!
 //! An observer is a type parameter of the world: `()` compiles to nothing, and a pair of observers is one.
 
+mod audit;
 mod conversation;
 mod metrics;
 mod trace;
 
+pub use audit::{Audit, Breach};
 pub use conversation::{Conversation, Utterance};
 pub use metrics::{DirectMessages, Metrics, Spread};
 pub use trace::Trace;

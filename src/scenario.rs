@@ -252,6 +252,20 @@ impl<C: Clone> Scenario<C> {
 }
 
 impl<C> Scenario<C> {
+    /// Whether an expectation needs an [audit](crate::observe::Audit).
+    pub fn needs_audit(&self) -> bool {
+        let needs = |expectation: &Expectation| {
+            matches!(
+                expectation,
+                Expectation::Integrity
+                    | Expectation::Validity
+                    | Expectation::NoSilentLoss
+                    | Expectation::BoundedCost
+            )
+        };
+        self.file.expect.iter().any(needs)
+    }
+
     /// The nodes whose messages are to be drawn.
     pub fn followed(&self) -> impl Iterator<Item = NodeId> {
         self.timeline.iter().filter_map(|step| match step.action {

@@ -139,6 +139,8 @@ struct Core<P: Protocol, O, Q> {
     /// Of nodes that started again, when they last did, and how often; looked up only.
     lives: FxHashMap<NodeId, (Time, u32)>,
     in_flight: InFlight,
+    /// See [`World::changes`].
+    changes: u64,
     digest: Digest,
     observer: O,
 }
@@ -185,6 +187,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             ends: FxHashMap::default(),
             lives: FxHashMap::default(),
             in_flight: InFlight::default(),
+            changes: 0,
             digest: Digest::default(),
             observer,
         };
@@ -198,6 +201,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
 
     fn start(&mut self, id: NodeId, is_member: bool) {
         self.core.note(digest::STARTED, id, id, 0);
+        self.core.changes += 1;
         self.core.tell(Observation::Started { node: id, is_member });
         let mut sent = Traffic::default();
         let node = P::start(&self.config, &[], &mut SimTransport::new(&mut self.core, id, &mut sent));
@@ -364,12 +368,14 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
 
     fn link_up(&mut self, node: NodeId, peer: NodeId, session: Session) {
         self.core.note(digest::LINK_UP, node, peer, 0);
+        self.core.changes += 1;
         self.core.tell(Observation::LinkUp { node, peer, session: session.number() });
         self.handle(node, |state, net| state.on_link_up(net, peer));
     }
 
     fn link_down(&mut self, node: NodeId, peer: NodeId, session: Option<Session>) {
         self.core.note(digest::LINK_DOWN, node, peer, 0);
+        self.core.changes += 1;
         self.core.tell(Observation::LinkDown { node, peer, session: session.map(Session::number) });
         self.handle(node, |state, net| state.on_link_down(net, peer));
     }
@@ -391,6 +397,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             }
             let Some((peer, session)) = self.core.closed_by_handler.pop_front() else { return };
             self.core.note(digest::LINK_DOWN, id, peer, 0);
+            self.core.changes += 1;
             let session = Some(session.number());
             self.core.tell(Observation::LinkDown { node: id, peer, session });
             self.call(id, |state, net| state.on_link_down(net, peer));
@@ -486,6 +493,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         self.up.set(node.index(), false);
         self.ends.insert(node, End { time: self.now, has_crashed: false, is_silent: false });
         self.note(digest::STOPPED, node, node, 0);
+        self.changes += 1;
         self.tell(Observation::Stopped { node });
     }
 
@@ -622,6 +630,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
         let core = &mut self.core;
         core.up.set(node.index(), false);
         core.note(digest::CRASHED, node, node, 0);
+        core.changes += 1;
         let log = core.logs.crash(node, crash.log);
         core.tell(Observation::Crashed { node, log });
         core.lose_all_held(node);
@@ -650,6 +659,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
         let given = self.nodes.len() - core.late_starts.len();
         let is_member = node.index() < given;
         core.note(digest::RESTARTED, node, node, 0);
+        core.changes += 1;
         core.tell(Observation::Restarted { node, is_member });
         let log = core.logs.take(node);
         let sent = &mut self.nodes[node.index()].sent;
@@ -696,6 +706,10 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
 
     fn events(&self) -> u64 {
         self.core.events.popped()
+    }
+
+    fn changes(&self) -> u64 {
+        self.core.changes
     }
 
     fn in_flight(&self) -> InFlight {

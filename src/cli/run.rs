@@ -7,7 +7,7 @@ use super::memory;
 use super::progress::{Clock, interrupted};
 use super::{Failure, print};
 use crate::id::NodeId;
-use crate::judge::Course;
+use crate::judge::{Course, Watch};
 use crate::network::Network;
 use crate::observe::{Conversation, Metrics, Observation, Observer, Trace};
 use crate::protocol::Protocol;
@@ -91,8 +91,11 @@ where
         false => None,
     };
 
-    let observers =
-        Observers { metrics: Metrics::default(), talk: Conversation::of(scenario.followed()), trace };
+    let observers = Observers {
+        metrics: Metrics::with_audit(scenario.needs_audit()),
+        talk: Conversation::of(scenario.followed()),
+        trace,
+    };
     let network = Network::observed(scenario.sim_config::<P>(), seed, observers);
     let clock = Clock::start(scenario.end, arguments.quiet);
     let played = play(network, &scenario, &results, clock).map_err(unwritten())?;
@@ -150,9 +153,10 @@ fn play<P: Protocol>(
     mut clock: Clock,
 ) -> std::io::Result<Played<P>> {
     let mut playback = Playback::new(network, scenario);
+    let mut watch = Watch::of(&scenario.file.expect);
     let mut moments = Vec::new();
     let complete = loop {
-        match clock.time(|| playback.advance(SLICE)) {
+        match clock.time(|| watch.advance(&mut playback, SLICE)) {
             Progress::Ended => break true,
             Progress::Going if interrupted() => break false,
             Progress::Going => clock.show(playback.network().now()),
@@ -163,7 +167,7 @@ fn play<P: Protocol>(
             }
         }
     };
-    let (course, closing) = Course::of(&playback, complete);
+    let (course, closing) = Course::of(&playback, &watch, complete);
     Ok(Played { network: playback.into_network(), moments, closing, course, took: clock.finish() })
 }
 

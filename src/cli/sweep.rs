@@ -10,7 +10,7 @@ use super::complain::say;
 use super::progress::{Tally, interrupted};
 use super::run::SLICE;
 use super::{Failure, files, memory, print};
-use crate::judge::Course;
+use crate::judge::{Course, Watch};
 use crate::network::Network;
 use crate::observe::Metrics;
 use crate::protocol::Protocol;
@@ -213,14 +213,16 @@ fn simulate<P: Protocol>(
     unwanted: &AtomicBool,
 ) -> Option<SweepRun> {
     let scenario = outline.build();
-    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, Metrics::default());
+    let metrics = Metrics::with_audit(scenario.needs_audit());
+    let mut watch = Watch::of(&scenario.file.expect);
+    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
     let mut playback = Playback::<Sim<P, Metrics>>::new(network, &scenario);
-    while playback.advance(SLICE) != Progress::Ended {
+    while watch.advance(&mut playback, SLICE) != Progress::Ended {
         if interrupted() || unwanted.load(Ordering::Relaxed) {
             return None;
         }
     }
-    let (course, closing) = Course::of(&playback, true);
+    let (course, closing) = Course::of(&playback, &watch, true);
     let network = playback.into_network();
     let summary = Summary::of(&scenario, &network, network.observer(), &closing, &course, String::new());
     Some(SweepRun::of(setting.clone(), &summary))

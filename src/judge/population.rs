@@ -61,8 +61,8 @@ pub(super) fn received(expected: &ReceivedExpectation, evidence: Evidence<'_>) -
     let ReceivedExpectation { node, from, message, count } = expected;
     let Some(node) = (evidence.find)(node) else { return (Verdict::Vacuous, "there is no such node".into()) };
     let from = from.as_ref().and_then(|from| (evidence.find)(from));
-    let inbox =
-        if node.index() < evidence.closing.present.len() { (evidence.inbox)(node) } else { Vec::new() };
+    let was_there = node.index() < evidence.closing.present.len();
+    let inbox = if was_there { (evidence.view)(node).inbox } else { Vec::new() };
     let fitting = inbox.iter().filter(|(sender, received)| {
         from.is_none_or(|from| *sender == from)
             && message.as_ref().is_none_or(|text| *text == received.message)

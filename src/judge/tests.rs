@@ -3,9 +3,10 @@
 use super::*;
 use crate::graph::Graph;
 use crate::id::Identity;
-use crate::message::{Broadcast, Broadcasts, Origin, Timestamp};
+use crate::message::{Broadcast, Message, Origin, Timestamp};
 use crate::observe::{Observation, Observer, Parcel};
 use crate::protocol::Notice;
+use crate::protocol::View;
 
 /// Three nodes in a line; node 0 broadcasts at 0 s. `delivered`: who delivers when, in milliseconds, after one hop each;
 /// `payloads`: how many copies were sent.
@@ -16,7 +17,7 @@ fn run(delivered: &[(u32, u64)], payloads: u64) -> Metrics {
         metrics.observe(Time::ZERO, Observation::Started { node: node(id), is_member: true });
     }
     for (a, b) in [(0, 1), (1, 2)] {
-        metrics.observe(Time::ZERO, Observation::LinkUp { node: node(a), peer: node(b) });
+        metrics.observe(Time::ZERO, Observation::LinkUp { node: node(a), peer: node(b), session: 1 });
     }
     let origin = Origin { node: node(0), incarnation: 1 };
     let identity = Identity::simulated(1, node(0));
@@ -96,16 +97,25 @@ fn judged(metrics: &Metrics, expectation: &Expectation, in_flight: InFlight, cou
     let end = Time::from_nanos(100_000_000);
     let graph = Graph::from_edges(3, &[(0, 1), (1, 2)]);
     let closing = Closing { time: end, present: vec![true; 3], graph: graph.into(), messages_sent: 0 };
-    let inbox = |node: NodeId| match node.0 {
-        1 => vec![(NodeId(0), message("hi")), (NodeId(2), message("ho"))],
-        _ => Vec::new(),
+    let view = |node: NodeId| match node.0 {
+        1 => View { inbox: vec![(NodeId(0), message("hi")), (NodeId(2), message("ho"))], ..View::default() },
+        _ => View::default(),
     };
     let find = |selector: &Selector| match selector {
         Selector::Number(number) => Some(NodeId(*number as u32)),
         Selector::Name(_) => None,
     };
-    let evidence =
-        Evidence { metrics, closing: &closing, in_flight, end, course, inbox: &inbox, find: &find };
+    let evidence = Evidence {
+        metrics,
+        closing: &closing,
+        in_flight,
+        end,
+        course,
+        broadcasts: &Broadcasts::default(),
+        guarantee: &GuaranteeFile::default(),
+        view: &view,
+        find: &find,
+    };
     judge(std::slice::from_ref(expectation), evidence)
 }
 

@@ -7,7 +7,7 @@ use crate::transport::{Action, Outbox};
 
 fn node_with_neighbors(peers: &[u32]) -> (Node, Outbox<Node>) {
     let mut net = Outbox::new(NodeId(0));
-    let mut node = Node::start(&NodeConfig::default(), &mut net);
+    let mut node = Node::start(&NodeConfig::default(), &[], &mut net);
     for &peer in peers {
         node.on_link_up(&mut net, NodeId(peer));
     }

@@ -1,6 +1,6 @@
 //! What the summary, the judge and the pictures need to know of a run: how each broadcast spread.
 
-use super::{Observation, Observer};
+use super::{Audit, Observation, Observer};
 use crate::fault::LogFate;
 use crate::id::NodeId;
 use crate::message::Payload;
@@ -48,6 +48,8 @@ pub struct Metrics {
     censuses: Vec<(Time, Census)>,
     /// What became of direct messages.
     direct: DirectMessages,
+    /// What only some judges need.
+    audit: Option<Box<Audit>>,
 }
 
 /// More hops than a small number holds.
@@ -111,11 +113,27 @@ impl Default for Metrics {
             control_messages_to_join: 0,
             censuses: Vec::new(),
             direct: DirectMessages::default(),
+            audit: None,
         }
     }
 }
 
 impl Metrics {
+    /// With an [`Audit`], if some invariant needs one.
+    pub fn with_audit(needed: bool) -> Metrics {
+        Metrics { audit: needed.then(Box::default), ..Metrics::default() }
+    }
+
+    /// The audit, if there is one.
+    pub fn audit(&self) -> Option<&Audit> {
+        self.audit.as_deref()
+    }
+
+    /// When a node ended its life, if it is down.
+    pub fn stopped(&self, node: NodeId) -> Option<Time> {
+        self.stopped.get(&node).copied()
+    }
+
     /// How long each node that joined was on its way in, in nanoseconds.
     pub fn joins(&self) -> &[u64] {
         &self.joins
@@ -326,6 +344,9 @@ impl Observer for Metrics {
     /// Inlined, so that what is of no interest costs nothing where it happens.
     #[inline(always)]
     fn observe(&mut self, time: Time, event: Observation<'_>) {
+        if let Some(audit) = &mut self.audit {
+            audit.observe(time, event);
+        }
         match event {
             Observation::Sent(parcel) => match parcel.payload {
                 Some(payload) => self.spreads[payload.index()].payload_messages += 1,

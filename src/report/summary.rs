@@ -6,7 +6,7 @@ use crate::judge::{Course, Coverage, Evidence, Judgement, Reach, Verdict, judge}
 use crate::network::Network;
 use crate::observe::{DirectMessages, Metrics, Observer, Spread};
 use crate::protocol::{Census, Protocol};
-use crate::scenario::{Closing, Scenario};
+use crate::scenario::{Closing, DeclaredFault, Scenario};
 use crate::sim::Sim;
 use crate::time::{Time, nanos};
 use crate::units::{counted, decimal, grouped, human_bytes, human_duration};
@@ -52,6 +52,9 @@ pub struct Summary {
     /// What nodes counted that took a census.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub censuses: Vec<Census>,
+    /// What came of the faults that were declared.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSummary>,
     /// How many links at the end, or just before the shutdown.
     pub links: usize,
     /// How many broadcasts.
@@ -91,6 +94,62 @@ pub struct Summary {
     pub listed: Vec<BroadcastSummary>,
     /// The command that repeats the run.
     pub repeat: String,
+}
+
+/// What came of a fault.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct FaultSummary {
+    /// Its step's place in the timeline, from 0.
+    pub step: usize,
+    /// What the scenario calls it.
+    pub fault: &'static str,
+    /// Messages that it stopped, lost, doubled or delayed.
+    pub messages: u64,
+    /// Ends of links that were given up because of it.
+    pub link_ends: u64,
+    /// Nodes that it stopped, started again or brought in; or things that nodes handled late, or by a wrong clock.
+    pub nodes: u64,
+    /// When it had its first effect, if it had any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_ns: Option<u64>,
+    /// When it had its last effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_ns: Option<u64>,
+}
+
+impl FaultSummary {
+    fn of(fault: &DeclaredFault) -> FaultSummary {
+        let DeclaredFault { step, name, effects, .. } = *fault;
+        FaultSummary {
+            step,
+            fault: name,
+            messages: effects.messages,
+            link_ends: effects.link_ends,
+            nodes: effects.nodes,
+            first_ns: effects.first.map(Time::nanos),
+            last_ns: effects.last.map(Time::nanos),
+        }
+    }
+}
+
+impl Display for FaultSummary {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "step {} ({}): ", self.step, self.fault)?;
+        let (Some(first), Some(last)) = (self.first_ns, self.last_ns) else { return write!(f, "no effect") };
+        let on_nodes = match self.fault {
+            "pause" | "slow" | "clock" => "things handled",
+            "heal" => "partitions healed",
+            _ => "nodes",
+        };
+        let counts = [(self.messages, "messages"), (self.link_ends, "ends of links"), (self.nodes, on_nodes)];
+        let counts = counts.iter().filter(|(count, _)| *count > 0);
+        let counts: Vec<String> = counts.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
+        let [first, last] = [first, last].map(Time::from_nanos);
+        match first == last {
+            true => write!(f, "{} at {first}", counts.join(", ")),
+            false => write!(f, "{}, {first} to {last}", counts.join(", ")),
+        }
+    }
 }
 
 /// What it cost to join.
@@ -180,9 +239,19 @@ impl Summary {
     ) -> Summary {
         let graph = closing.present_graph();
         let (in_flight, end) = (network.world().in_flight(), network.now());
-        let inbox = |node| network.view(node).inbox;
+        let view = |node| network.view(node);
         let find = |selector: &_| scenario.find(selector);
-        let evidence = Evidence { metrics, closing, in_flight, end, course, inbox: &inbox, find: &find };
+        let evidence = Evidence {
+            metrics,
+            closing,
+            in_flight,
+            end,
+            course,
+            broadcasts: network.world().broadcasts(),
+            guarantee: &scenario.file.guarantee,
+            view: &view,
+            find: &find,
+        };
         let judgement = judge(&scenario.file.expect, evidence);
         let coverage = &judgement.coverage;
         let spreads = metrics.spreads();
@@ -200,6 +269,7 @@ impl Summary {
             joins: Joins::of(metrics),
             direct_messages: metrics.direct_messages(),
             censuses: metrics.censuses().iter().map(|&(_, census)| census).collect(),
+            faults: course.faults.iter().map(FaultSummary::of).collect(),
             links: graph.edge_count(),
             broadcasts: spreads.len(),
             coverage: coverage.total(),
@@ -353,6 +423,12 @@ impl Summary {
         }
         if let Some(MeanAndMost { mean, most }) = self.redundancy {
             figures.push(("redundancy", format!("RMR mean {mean:.4}, most {most:.4}")));
+        }
+        for (number, fault) in self.faults.iter().take(MOST_SHOWN).enumerate() {
+            figures.push((if number == 0 { "faults" } else { "" }, fault.to_string()));
+        }
+        if let more @ 1.. = self.faults.len().saturating_sub(MOST_SHOWN) {
+            figures.push(("", format!("… and {} more", counted(more))));
         }
         let MeanAndMost { mean, most } = self.messages_sent;
         figures.push((

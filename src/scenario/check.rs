@@ -255,7 +255,17 @@ impl Checker<'_> {
                 Expectation::EveryoneDelivers
                 | Expectation::Connected
                 | Expectation::Latency(_)
-                | Expectation::Stopped => {}
+                | Expectation::Stopped
+                | Expectation::Integrity
+                | Expectation::NoDuplication
+                | Expectation::Validity
+                | Expectation::Agreement
+                | Expectation::NoSilentLoss
+                | Expectation::Degree
+                | Expectation::NoCut
+                | Expectation::Repair
+                | Expectation::BoundedCost
+                | Expectation::BoundedMemory => {}
             }
         }
     }

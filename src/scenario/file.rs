@@ -60,6 +60,9 @@ pub struct ScenarioFile<C> {
     #[serde(with = "units::DurationText")]
     #[schemars(example = "60s")]
     pub end: Duration,
+    /// The bounds of what a network guarantees, for the expectations that are about that.
+    #[serde(default)]
+    pub guarantee: GuaranteeFile,
     /// What must hold. Default: `["everyone_delivers"]`.
     #[serde(default = "default_expectations")]
     pub expect: Vec<Expectation>,
@@ -103,6 +106,25 @@ impl Default for LinksFile {
     fn default() -> LinksFile {
         let (kind, latency, jitter) = Default::default();
         LinksFile { kind, latency, jitter, silence: SILENCE, dial: DIAL }
+    }
+}
+
+/// The bounds of what a network guarantees: once nothing happens to it any more, it needs a time to heal; then everybody has
+/// every broadcast that is not too old.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GuaranteeFile {
+    /// What was published longer ago need not be with those who came later. Default: 1h.
+    #[serde(with = "units::DurationText")]
+    pub retention: Duration,
+    /// So long may healing take after the last fault, join or leave; before, what is missing is no failure. Default: 60s.
+    #[serde(with = "units::DurationText")]
+    pub heal: Duration,
+}
+
+impl Default for GuaranteeFile {
+    fn default() -> GuaranteeFile {
+        GuaranteeFile { retention: Duration::from_secs(3_600), heal: Duration::from_secs(60) }
     }
 }
 
@@ -492,6 +514,28 @@ pub enum Expectation {
     Received(ReceivedExpectation),
     /// After the shutdown no node is up, and none has sent anything.
     Stopped,
+    /// Nothing is published twice under one number of its origin, and nobody delivers what never came to it.
+    Integrity,
+    /// Nobody delivers a broadcast twice, unless it lost its log between.
+    NoDuplication,
+    /// Every origin delivers what it publishes, before it sends it to anybody.
+    Validity,
+    /// Whoever is alive at the end, joiners included, has every broadcast that anybody alive has, down to the retention.
+    Agreement,
+    /// What anybody alive has, everybody alive has delivered, or reported that it never will.
+    NoSilentLoss,
+    /// Nobody ever has more than 10 neighbors; at the end everybody has 3 to 8 (or all others, if they are fewer), and
+    /// neighbors agree that they are.
+    Degree,
+    /// Without faults the overlay never falls apart, whoever joins or leaves. Looked at after every change among up to 200
+    /// nodes, and now and then among more.
+    NoCut,
+    /// After the last fault, join or leave the overlay is in one component in time.
+    Repair,
+    /// No broadcast crosses a link more than once in each direction, nor goes back to whom it came from.
+    BoundedCost,
+    /// What a node remembers of others is bounded: 1,024 addresses and as many direct messages.
+    BoundedMemory,
 }
 
 /// Direct messages in a node's inbox.

@@ -5,6 +5,7 @@ mod faults;
 pub use faults::DeclaredFault;
 
 use super::{Action, Nodes, PlannedStep, Scenario, Through};
+use crate::fault::ConditionId;
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::network::Network;
@@ -31,6 +32,12 @@ pub struct Playback<W> {
     /// Who is hit by faults.
     chance: ChaCha8Rng,
     harms: Vec<Harm>,
+    /// Conditions that kept messages from nodes, or do.
+    withheld: Vec<ConditionId>,
+    /// When harm was done for the last time.
+    harmed: Option<Time>,
+    /// When anything was done to the network for the last time that changes who is there.
+    disturbed: Time,
     asked: u64,
     censuses: u64,
     idle: Vec<IdleStep>,
@@ -115,6 +122,9 @@ impl<W: World> Playback<W> {
             workload: stream(scenario.file.seed, Purpose::Workload),
             chance: stream(scenario.file.seed, Purpose::Faults),
             harms: Vec::new(),
+            withheld: Vec::new(),
+            harmed: None,
+            disturbed: Time::ZERO,
             asked: 0,
             censuses: 0,
             idle: Vec::new(),
@@ -154,6 +164,9 @@ impl<W: World> Playback<W> {
     }
 
     fn carry_out(&mut self, action: Action) -> Progress {
+        if matches!(action, Action::Join { .. } | Action::Leave { .. }) {
+            self.disturbed = self.network.now();
+        }
         match action {
             Action::Join { contact } => self.join(contact),
             Action::Leave { who } => {

@@ -32,6 +32,7 @@ impl Workload {
             kind: LinkKind::Unordered,
             latency: Latency::Constant(Duration::from_millis(10)),
             jitter: Jitter::UpTo(Duration::from_millis(90)),
+            ..Links::default()
         };
         Network::simulated(SimConfig::new(graph).links(links), seed)
     }

@@ -93,7 +93,7 @@ struct Recorded {
 
 impl Recorded {
     fn carry_out(&mut self, from: u32) {
-        let mut todo: VecDeque<(u32, Action<Say, u32>)> =
+        let mut todo: VecDeque<(u32, Action<Say, u32, ()>)> =
             self.nodes[from as usize].1.take().into_iter().map(|a| (from, a)).collect();
         while let Some((from, action)) = todo.pop_front() {
             for (node, handler) in self.consequences(from, action) {
@@ -111,7 +111,7 @@ impl Recorded {
     fn consequences(
         &mut self,
         from: u32,
-        action: Action<Say, u32>,
+        action: Action<Say, u32, ()>,
     ) -> Vec<(u32, Box<dyn FnOnce(&mut Probe, &mut Outbox<Probe>)>)> {
         let link = |a: u32, b: NodeId| (a.min(b.0), a.max(b.0));
         match action {
@@ -151,7 +151,7 @@ impl Recorded {
                 };
                 peers.into_iter().map(down).collect()
             }
-            Action::Send(..) | Action::Publish(_) | Action::Notify(_) => vec![],
+            Action::Send(..) | Action::Publish(_) | Action::Notify(_) | Action::Append(()) => vec![],
         }
     }
 }
@@ -160,7 +160,7 @@ impl Rig for Recorded {
     fn new(nodes: u32) -> Self {
         let start = |node| {
             let mut outbox = Outbox::new(NodeId(node));
-            (Probe::start(&(), &mut outbox), outbox)
+            (Probe::start(&(), &[], &mut outbox), outbox)
         };
         Recorded {
             nodes: (0..nodes).map(start).collect(),

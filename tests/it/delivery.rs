@@ -53,7 +53,7 @@ proptest! {
         let graph = graph(&topology, seed);
         let origin = NodeId::at(origin.index(graph.nodes()));
         let kind = if unordered { LinkKind::Unordered } else { LinkKind::Stream };
-        let spread = flood(&graph, Links { kind, latency, jitter }, origin, seed);
+        let spread = flood(&graph, Links { kind, latency, jitter, ..Links::default() }, origin, seed);
         let components = graph.components();
         for node in graph.node_ids() {
             prop_assert_eq!(spread.reached(node), components.of(node) == components.of(origin), "{:?}", node);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 fn links() -> Links {
     let latency = Latency::LogNormal { median: Duration::from_millis(30), sigma: 0.5 };
-    Links { kind: LinkKind::Stream, latency, jitter: Jitter::Share(0.3) }
+    Links { kind: LinkKind::Stream, latency, jitter: Jitter::Share(0.3), ..Links::default() }
 }
 
 fn network<O: Observer>(graph: Graph, seed: u64, observer: O) -> Network<Sim<Node, O>> {
@@ -110,7 +110,12 @@ fn any_links() -> impl Strategy<Value = Links> {
     });
     let kind = prop_oneof![Just(LinkKind::Stream), Just(LinkKind::Unordered)];
     let jitter = prop_oneof![Just(Jitter::None), Just(Jitter::UpTo(Duration::from_millis(90)))];
-    (kind, latency, jitter).prop_map(|(kind, latency, jitter)| Links { kind, latency, jitter })
+    (kind, latency, jitter).prop_map(|(kind, latency, jitter)| Links {
+        kind,
+        latency,
+        jitter,
+        ..Links::default()
+    })
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! The tests that look at rumormill from outside, in one binary.
 
+mod churn;
 mod contract;
 mod delivery;
 mod determinism;

@@ -18,7 +18,7 @@ fn ms(millis: u64) -> Duration {
 
 fn links() -> Links {
     let latency = Latency::Uniform { min: ms(5), max: ms(50) };
-    Links { kind: LinkKind::Stream, latency, jitter: Jitter::UpTo(ms(5)) }
+    Links { kind: LinkKind::Stream, latency, jitter: Jitter::UpTo(ms(5)), ..Links::default() }
 }
 
 /// A network in which nobody is yet.

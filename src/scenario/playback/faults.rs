@@ -41,9 +41,17 @@ pub(super) struct Harm {
     recorded: Vec<Option<NodeId>>,
 }
 
+impl Harm {
+    /// Whether it goes on, and keeps messages from nodes or lets them come and go.
+    fn is_open(&self, now: Time) -> bool {
+        !self.withholding.is_empty() || self.restless_until.is_some_and(|until| until > now)
+    }
+}
+
 impl<W: World> Playback<W> {
     /// Does the harm of a step, now.
     pub(super) fn harm(&mut self, step: usize, plan: &FaultPlan) {
+        self.disturb_by_harm();
         match plan {
             FaultPlan::Crash { who, crash, lasts } => {
                 for node in self.victims(*who, &UP) {
@@ -76,11 +84,11 @@ impl<W: World> Playback<W> {
             FaultPlan::Churn(plan) => self.begin_churn(step, plan),
             FaultPlan::UpTimes { times, .. } => {
                 let start = self.network.now();
-                let ups: Vec<_> = times.events().collect();
-                self.harm_of(step).recorded = vec![None; times.nodes()];
-                self.harm_of(step).restless_until = ups.last().map(|(at, ..)| start + *at);
-                for (number, (at, ..)) in ups.into_iter().enumerate() {
-                    self.later(start + at, Turn::Recorded { step, number });
+                let end = times.events().last().map(|(at, ..)| start + at);
+                let harm = self.harm_of(step);
+                (harm.recorded, harm.restless_until) = (vec![None; times.nodes()], end);
+                if let Some((at, ..)) = times.event(0) {
+                    self.later(start + at, Turn::Recorded { step, number: 0 });
                 }
             }
         }
@@ -88,6 +96,7 @@ impl<W: World> Playback<W> {
 
     /// What was to come of a fault, comes.
     pub(super) fn follow_up(&mut self, turn: Turn) {
+        self.disturb_by_harm();
         match turn {
             Turn::Lift { step, condition } => self.lift(step, ConditionId(condition)),
             Turn::Return { step, node } => {
@@ -100,6 +109,11 @@ impl<W: World> Playback<W> {
             Turn::Recorded { step, number } => self.replay(step, number),
             Turn::Step { .. } => unreachable!("a step is played by itself"),
         }
+    }
+
+    fn disturb_by_harm(&mut self) {
+        self.disturbed = self.network.now();
+        self.harmed = Some(self.disturbed);
     }
 
     /// What came of all the faults that the scenario declares, in the order of the timeline.
@@ -117,12 +131,30 @@ impl<W: World> Playback<W> {
                     let imposed = harm.conditions.iter().map(|&id| self.network.world().effects(id));
                     imposed.fold(harm.effects, Effects::plus)
                 });
-                let is_open = harm.is_some_and(|harm| {
-                    !harm.withholding.is_empty() || harm.restless_until.is_some_and(|until| until > now)
-                });
+                let is_open = harm.is_some_and(|harm| harm.is_open(now));
                 DeclaredFault { step, name, at, effects, is_open }
             })
             .collect()
+    }
+
+    /// When something was done to the network for the last time, or had an effect that keeps messages from nodes: a fault, a
+    /// join, a leave; zero, if never.
+    pub fn calm_since(&self) -> Time {
+        let withheld = self.harms.iter().flat_map(|harm| &harm.conditions);
+        let latest = withheld.filter(|id| self.withheld.contains(id));
+        let latest = latest.filter_map(|&id| self.network.world().effects(id).last).max();
+        self.disturbed.max(latest.unwrap_or(Time::ZERO))
+    }
+
+    /// Whether a fault goes on that keeps messages from nodes, or lets them come and go.
+    pub fn is_harmed(&self) -> bool {
+        let now = self.network.now();
+        self.harms.iter().any(|harm| harm.is_open(now))
+    }
+
+    /// When harm was done for the last time, if ever.
+    pub fn harmed(&self) -> Option<Time> {
+        self.harmed
     }
 
     fn harm_of(&mut self, step: usize) -> &mut Harm {
@@ -173,6 +205,7 @@ impl<W: World> Playback<W> {
         harm.conditions.push(id);
         if withholds {
             harm.withholding.push(id);
+            self.withheld.push(id);
         }
         if let Some(until) = until {
             self.later(until, Turn::Lift { step, condition: id.0 });
@@ -336,8 +369,11 @@ impl<W: World> Playback<W> {
             return;
         };
         let (departure, log) = (*departure, *log);
-        let Some((_, recorded, going)) = times.events().nth(number) else { return };
+        let Some((at, recorded, going)) = times.event(number) else { return };
         let now = self.network.now();
+        if let Some((next, ..)) = times.event(number + 1) {
+            self.later(now + (next - at), Turn::Recorded { step, number: number + 1 });
+        }
         match (going, self.harm_of(step).recorded[recorded]) {
             (Going::Up, None) => {
                 let node = self.network.join();

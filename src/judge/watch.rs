@@ -1,0 +1,135 @@
+//! Looks at the overlay while a scenario is played: whenever a link or a node has come or gone, in small networks; now and
+//! then in large ones. What is judged at the end only needs none of this.
+
+use crate::graph::Graph;
+use crate::id::NodeId;
+use crate::protocol::State;
+use crate::scenario::{Expectation, Playback, Progress};
+use crate::time::Time;
+use crate::units::counted;
+use crate::world::World;
+use std::time::Duration;
+
+/// Up to so many nodes, every change is looked at.
+pub const MOST_WATCHED: usize = 200;
+
+/// So many events pass between two looks at a larger network.
+const PAUSE: u64 = 10_000;
+
+/// No node may ever have more neighbors (protocol.md, `d_hard`).
+pub const HARD_DEGREE: usize = 10;
+
+/// An eye on the overlay: the nodes that are members, and the links among them.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    is_open: bool,
+    /// Changes of the world at the latest look.
+    changes: u64,
+    seen: Seen,
+    /// Of the latest look since which nobody did any harm.
+    undisturbed: Option<Undisturbed>,
+}
+
+/// What was seen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// How often the overlay was looked at.
+    pub looks: u64,
+    /// The first node with too many neighbors, how many, and when.
+    pub too_many: Option<(NodeId, usize, Time)>,
+    /// The first time that the overlay fell into more components though nobody had done any harm.
+    pub fell_apart: Option<(Time, usize, usize)>,
+    /// Since when the overlay has been in one component, if it is.
+    pub whole_since: Option<Time>,
+}
+
+/// The overlay in calm times.
+#[derive(Clone, Copy, Debug)]
+struct Undisturbed {
+    since: Time,
+    components: usize,
+}
+
+impl Watch {
+    /// Open, if one of these expectations needs it.
+    pub fn of(expectations: &[Expectation]) -> Watch {
+        let needs = |expectation: &Expectation| {
+            matches!(expectation, Expectation::Degree | Expectation::NoCut | Expectation::Repair)
+        };
+        Watch { is_open: expectations.iter().any(needs), ..Watch::default() }
+    }
+
+    /// What was seen so far, if anybody looked.
+    pub fn seen(&self) -> Option<&Seen> {
+        self.is_open.then_some(&self.seen)
+    }
+
+    /// Plays on as [`Playback::advance`] does, and looks.
+    pub fn advance<W: World>(&mut self, playback: &mut Playback<W>, most: u64) -> Progress {
+        if !self.is_open {
+            return playback.advance(most);
+        }
+        let small = playback.network().size() <= MOST_WATCHED;
+        let slice = if small { 1 } else { PAUSE };
+        for _ in 0..most.div_ceil(slice) {
+            let progress = playback.advance(slice);
+            self.look(playback);
+            if progress != Progress::Going {
+                return progress;
+            }
+        }
+        Progress::Going
+    }
+
+    fn look<W: World>(&mut self, playback: &Playback<W>) {
+        let network = playback.network();
+        let changes = network.world().changes();
+        if changes == self.changes && self.seen.looks > 0 {
+            return;
+        }
+        self.changes = changes;
+        self.seen.looks += 1;
+        let now = network.now();
+        let is_member = |node| network.state(node) == State::Member;
+        let members = (0..network.size()).map(NodeId::at).filter(|&node| is_member(node));
+        for node in members {
+            let degree = network.view(node).neighbors.len();
+            if degree > HARD_DEGREE {
+                self.seen.too_many.get_or_insert((node, degree, now));
+            }
+        }
+        let topology = network.topology();
+        let components = Graph::components(&topology.among(is_member)).count();
+        if components > 1 {
+            self.seen.whole_since = None;
+        } else {
+            self.seen.whole_since.get_or_insert(now);
+        }
+        self.look_for_cut(playback, now, components);
+    }
+
+    /// Steps that nodes take by themselves never cut the overlay. What faults lead to, for as long as links take to notice,
+    /// is another matter.
+    fn look_for_cut<W: World>(&mut self, playback: &Playback<W>, now: Time, components: usize) {
+        let harmed = playback.harmed().map(|harmed| harmed + SETTLING);
+        if harmed.is_some_and(|calm| now < calm) || playback.is_harmed() {
+            self.undisturbed = None;
+            return;
+        }
+        if let Some(before) = self.undisturbed.filter(|before| components > before.components) {
+            self.seen.fell_apart.get_or_insert((now, before.components, components));
+        }
+        let since = self.undisturbed.map_or(now, |before| before.since);
+        self.undisturbed = Some(Undisturbed { since, components });
+    }
+}
+
+/// So long after the latest harm, links that it broke may still be taken for alive.
+const SETTLING: Duration = Duration::from_secs(10);
+
+impl Seen {
+    /// How often, as a text.
+    pub fn looks(&self) -> String {
+        format!("{} looks", counted(self.looks as usize))
+    }
+}
