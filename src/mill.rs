@@ -45,9 +45,17 @@ const SETTLE: Duration = Duration::from_secs(120);
 /// A case with more events has run away.
 const MOST_EVENTS: u64 = 2_000_000;
 
-/// What a mill expects unless it is told otherwise.
+/// What a mill expects unless it is told otherwise: what any broadcast that calls itself reliable promises, whatever the
+/// overlay looks like.
 pub fn promises() -> Vec<Expectation> {
-    vec![Expectation::EveryoneDelivers, Expectation::Connected]
+    vec![
+        Expectation::Integrity,
+        Expectation::NoDuplication,
+        Expectation::Validity,
+        Expectation::Agreement,
+        Expectation::NoSilentLoss,
+        Expectation::Repair,
+    ]
 }
 
 /// Puts a protocol through the mill: a test in one line.

@@ -4,8 +4,8 @@ use super::{Families, Family};
 use crate::fault::{Detection, LogFate};
 use crate::scenario::{
     BroadcastStep, ClockStep, Contact, CrashStep, DelayStep, Division, DuplicationStep, Entry, Expectation,
-    JoinStep, LatencyFile, LeaveStep, LinksFile, LossStep, PartitionStep, PauseStep, ReorderingStep,
-    ResetStep, RestartStep, ScenarioFile, Selector, SendStep, SlowStep, Step, Target,
+    GuaranteeFile, JoinStep, LatencyFile, LeaveStep, LinksFile, LossStep, PartitionStep, PauseStep,
+    ReorderingStep, ResetStep, RestartStep, ScenarioFile, Selector, SendStep, SlowStep, Step, Target,
 };
 use crate::sim::{Datagram, LinkKind, Topology};
 use std::num::NonZeroU32;
@@ -218,6 +218,7 @@ impl Script {
         }
         let end = telling.calm_down(self.has_last_word, setting.settle);
         let first = u32::from(self.first);
+        let guarantee = GuaranteeFile::default();
         let file = ScenarioFile {
             schema: None,
             title,
@@ -239,6 +240,7 @@ impl Script {
             disk: Default::default(),
             timeline: telling.timeline,
             end,
+            guarantee: GuaranteeFile { heal: guarantee.heal.min(setting.settle), ..guarantee },
             expect: setting.expect.clone(),
         };
         Plot { file, families: telling.families, moves }

@@ -2,7 +2,7 @@
 
 use super::script::Plot;
 use super::{Families, Script, Setting};
-use crate::judge::{Course, Verdict};
+use crate::judge::{Course, Verdict, Watch};
 use crate::network::Network;
 use crate::observe::Metrics;
 use crate::protocol::Protocol;
@@ -107,9 +107,11 @@ fn play<P: Protocol>(
     plot: &Plot<P::Config>,
     most_events: u64,
 ) -> Result<Ran, Breach> {
-    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, Metrics::default());
+    let metrics = Metrics::with_audit(scenario.needs_audit());
+    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
+    let mut watch = Watch::of(&scenario.file.expect);
     let mut playback = Playback::new(network, scenario);
-    while playback.advance(SLICE) != Progress::Ended {
+    while watch.advance(&mut playback, SLICE) != Progress::Ended {
         let events = playback.network().world().events();
         if events > most_events {
             let time = playback.network().now();
@@ -117,7 +119,7 @@ fn play<P: Protocol>(
             return Err(Breach { what: Broken::Runaway, evidence });
         }
     }
-    let (course, closing) = Course::of(&playback, true);
+    let (course, closing) = Course::of(&playback, &watch, true);
     let effective = effective(&playback, plot);
     let network = playback.into_network();
     let summary = Summary::of(scenario, &network, network.observer(), &closing, &course, String::new());
