@@ -194,12 +194,25 @@ where
     pub fn run(self) -> Result<Ground, Failure<P::Config>> {
         let mut ground = self.nothing_yet();
         for case in 0..self.cases {
-            match self.attempt(case)? {
-                Ok(ran) => ground.take(&ran),
-                Err(breach) => return Err(self.shrink(case, breach)),
+            let ran = self.attempt(case)?;
+            match ran.breach {
+                None => ground.take(&ran),
+                Some(breach) => return Err(self.shrink(case, breach)),
             }
         }
         self.conclude(ground)
+    }
+
+    /// Runs all cases, and counts those that fail.
+    ///
+    /// # Errors
+    /// [`Failure::Wrong`].
+    pub fn survey(self) -> Result<Ground, Failure<P::Config>> {
+        let mut ground = self.nothing_yet();
+        for case in 0..self.cases {
+            ground.take(&self.attempt(case)?);
+        }
+        Ok(ground)
     }
 
     /// What there is before the first case.
@@ -213,17 +226,17 @@ where
     }
 
     /// One case by itself.
-    pub(crate) fn attempt(&self, case: u64) -> Result<Result<Ran, Breach>, Failure<P::Config>> {
+    pub(crate) fn attempt(&self, case: u64) -> Result<Ran, Failure<P::Config>> {
         self.attempt_script(&self.draw(case).current())
     }
 
-    fn attempt_script(&self, script: &Script) -> Result<Result<Ran, Breach>, Failure<P::Config>> {
+    fn attempt_script(&self, script: &Script) -> Result<Ran, Failure<P::Config>> {
         trial::attempt::<P>(script, &self.setting(), self.most_events).map_err(Failure::Wrong)
     }
 
     /// The smallest script that breaks what a case broke.
     pub(crate) fn shrink(&self, case: u64, breach: Breach) -> Failure<P::Config> {
-        let attempt = |script: &Script| self.attempt_script(script).ok().and_then(Result::err);
+        let attempt = |script: &Script| self.attempt_script(script).ok()?.breach;
         let (script, breach) = shrink::shrink(&mut self.draw(case), breach, attempt);
         let title = format!("Case {case} of the mill with seed {}", self.seed);
         let question = format!("Does it hold: {}?", breach.what);

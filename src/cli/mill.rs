@@ -4,7 +4,7 @@ use super::arguments::{program, quoted};
 use super::progress::{Tally, interrupted};
 use super::{Failure, print, workers};
 use crate::judge::Verdict;
-use crate::mill::{self, Breach, FailedCase, Family, Ground, Mill, Ran};
+use crate::mill::{self, FailedCase, Family, Ground, Mill, Ran};
 use crate::protocol::Protocol;
 use crate::report::Verdicts;
 use crate::scenario::{DataFolders, Expectation, Outline, Source};
@@ -42,6 +42,9 @@ pub(in crate::cli) struct MillArguments {
     /// Write the scenario of a failure to this file
     #[arg(long, value_name = "FILE", default_value = "mill.json")]
     out: PathBuf,
+    /// Do not stop at the first case that fails, but count what fails in all of them
+    #[arg(long)]
+    all: bool,
     /// How many cases at once; as many as there are cores unless this says otherwise
     #[arg(long, value_name = "NUMBER")]
     threads: Option<NonZeroUsize>,
@@ -58,7 +61,7 @@ where
     let mill = arguments.mill::<P>()?;
     let result = grind(&mill, arguments);
     let (text, verdict) = match result? {
-        Ok(ground) => (arguments.report(&ground), Verdict::Pass),
+        Ok(ground) => (arguments.report(&ground), ground.verdict()),
         Err(mill::Failure::Vacuous(ground)) => (arguments.report(&ground), Verdict::Vacuous),
         Err(mill::Failure::Case(case)) => (told(&case)?, Verdict::Fail),
         Err(mill::Failure::Wrong(error)) => return Err(error.into()),
@@ -89,21 +92,17 @@ where
     // A panic is told with its script; it would be told again with every script on the way to the smallest.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {}));
-    workers::in_order(threads, tasks, work, |result: Result<Result<Ran, Breach>, _>| match result {
-        Ok(Ok(ran)) => {
-            ground.take(&ran);
-            verdicts.add(ran.verdict);
-            tally.show(verdicts);
-            ControlFlow::Continue(())
+    workers::in_order(threads, tasks, work, |result: Result<Ran, _>| {
+        match result {
+            Ok(Ran { breach: Some(breach), .. }) if !arguments.all => failed = Some(Ok(breach)),
+            Ok(ran) => {
+                ground.take(&ran);
+                verdicts.add(ran.verdict);
+                tally.show(verdicts);
+            }
+            Err(wrong) => failed = Some(Err(wrong)),
         }
-        Ok(Err(breach)) => {
-            failed = Some(Ok(breach));
-            ControlFlow::Break(())
-        }
-        Err(wrong) => {
-            failed = Some(Err(wrong));
-            ControlFlow::Break(())
-        }
+        if failed.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     tally.finish();
     let failure =
@@ -112,6 +111,7 @@ where
     match failure {
         Some(failure) => Ok(Err(failure)),
         None if ground.cases() < arguments.cases => Err(Failure::Interrupted),
+        None if arguments.all => Ok(Ok(ground)),
         None => Ok(mill.conclude(ground)),
     }
 }
@@ -154,7 +154,7 @@ impl MillArguments {
 
     /// The command that does it all again.
     fn repeat(&self) -> String {
-        let MillArguments { node, cases, seed, nodes, expect, without, only, out, .. } = self;
+        let MillArguments { node, cases, seed, nodes, expect, without, only, out, all, .. } = self;
         let names = |option: &str, families: &[Family]| match families {
             [] => String::new(),
             families => {
@@ -164,9 +164,10 @@ impl MillArguments {
         };
         let expect = expect.as_ref().map_or(String::new(), |list| format!(" --expect {}", quoted(list)));
         let (without, only) = (names("without", without), names("only", only));
+        let all = if *all { " --all" } else { "" };
         let (program, node, out) = (quoted(&program()), quoted(node), quoted(&out.to_string_lossy()));
         format!(
-            "{program} mill --node {node} --cases {cases} --seed {seed} --nodes {nodes}{expect}{without}{only} --out {out}"
+            "{program} mill --node {node} --cases {cases} --seed {seed} --nodes {nodes}{expect}{without}{only}{all} --out {out}"
         )
     }
 }

@@ -4,6 +4,7 @@ use super::trial::Ran;
 use super::{Families, Family};
 use crate::judge::Verdict;
 use crate::units::grouped;
+use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 
 /// Everything that went through a mill, in numbers.
@@ -11,6 +12,8 @@ use std::fmt::{self, Display};
 pub struct Ground {
     /// What may happen in its cases.
     pub enabled: Families,
+    /// What failed first in how many cases.
+    pub failed: BTreeMap<String, u64>,
     /// How many cases held.
     pub passed: u64,
     /// In how many something was still on its way at the end.
@@ -43,6 +46,7 @@ impl Ground {
         let effect = |family| Effect { family, declared: 0, effective: 0 };
         Ground {
             enabled,
+            failed: BTreeMap::new(),
             passed: 0,
             unknown: 0,
             vacuous: 0,
@@ -55,10 +59,11 @@ impl Ground {
 
     /// Adds a case.
     pub fn take(&mut self, ran: &Ran) {
-        *match ran.verdict {
-            Verdict::Pass => &mut self.passed,
-            Verdict::Unknown => &mut self.unknown,
-            Verdict::Vacuous | Verdict::Fail => &mut self.vacuous,
+        *match (&ran.breach, ran.verdict) {
+            (Some(breach), _) => self.failed.entry(breach.what.to_string()).or_default(),
+            (None, Verdict::Pass) => &mut self.passed,
+            (None, Verdict::Unknown) => &mut self.unknown,
+            (None, Verdict::Vacuous | Verdict::Fail) => &mut self.vacuous,
         } += 1;
         self.broadcasts += ran.broadcasts;
         self.deliveries += ran.deliveries;
@@ -71,7 +76,12 @@ impl Ground {
 
     /// How many cases there were.
     pub fn cases(&self) -> u64 {
-        self.passed + self.unknown + self.vacuous
+        self.failures() + self.passed + self.unknown + self.vacuous
+    }
+
+    /// How many of them failed.
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
     }
 
     /// The families that may happen and never had an effect: nothing is known of them.
@@ -79,8 +89,11 @@ impl Ground {
         self.families.iter().filter(|effect| effect.effective == 0).map(|effect| effect.family)
     }
 
-    /// Whether that was a test: pass, or vacuous if no case held or some family never had an effect.
+    /// Whether that was a test: fail if one failed, vacuous if no case held or some family never had an effect.
     pub fn verdict(&self) -> Verdict {
+        if self.failures() > 0 {
+            return Verdict::Fail;
+        }
         match self.passed {
             0 => Verdict::Vacuous,
             _ if self.idle().next().is_some() => Verdict::Vacuous,
@@ -95,7 +108,12 @@ impl Display for Ground {
         writeln!(f, "  {}\n", self.verdict().to_string().to_uppercase())?;
         let [cases, passed, unknown, vacuous] =
             [self.cases(), self.passed, self.unknown, self.vacuous].map(grouped);
-        writeln!(f, "  cases        {cases}: {passed} passed, {unknown} unknown, {vacuous} vacuous")?;
+        let failed = grouped(self.failures());
+        let ended = format!("{passed} passed, {failed} failed, {unknown} unknown, {vacuous} vacuous");
+        writeln!(f, "  cases        {cases}: {ended}")?;
+        for (what, count) in &self.failed {
+            writeln!(f, "  failed       {what}: {}", grouped(*count))?;
+        }
         let [broadcasts, deliveries, events] = [self.broadcasts, self.deliveries, self.events].map(grouped);
         writeln!(f, "  broadcasts   {broadcasts}, {deliveries} deliveries, {events} events\n")?;
         write!(f, "  {:<12} {:>11} {:>11}", "family", "declared in", "effective in")?;

@@ -20,8 +20,11 @@ pub enum Move {
         /// Who, of those that have lived for a while.
         from: u8,
     },
-    /// A node joins, through the one that everybody knows.
-    Join,
+    /// Nodes join at once, through the one that everybody knows.
+    Join {
+        /// How many.
+        count: u8,
+    },
     /// A node sends to another one.
     Send {
         /// Who, as with `Broadcast`.
@@ -181,6 +184,13 @@ pub(super) struct Plot<C> {
     pub(super) moves: usize,
 }
 
+impl<C> Plot<C> {
+    /// All families that stand in it.
+    pub(super) fn declared(&self) -> Families {
+        self.families.iter().fold(Families::default(), |all, &families| all.or(families))
+    }
+}
+
 /// Between two nodes that are there at first.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Who has lived for so long is asked for broadcasts: it had time to join.
@@ -264,7 +274,8 @@ impl Telling {
             links: script.links,
         };
         if setting.joins {
-            let (count, every) = (NonZeroU32::new(first).unwrap_or(NonZeroU32::MIN), FIRST_PAUSE);
+            let count = NonZeroU32::new(first).unwrap_or(NonZeroU32::MIN);
+            let every = if first > 1 { FIRST_PAUSE } else { Duration::ZERO };
             telling
                 .tell(Families::default(), Step::Join(JoinStep { count, every, contact: Contact::Genesis }));
             telling.now = born(first - 1);
@@ -295,12 +306,13 @@ impl Telling {
                 self.is_cut = false;
                 (quiet, Step::Heal)
             }
-            Move::Join if (self.living.len() as u32) < most => {
+            Move::Join { count } => {
                 let families = self.of(Family::Join)?;
-                self.living.push((self.ever, self.now));
-                self.ever += 1;
-                let (count, contact) = (NonZeroU32::MIN, Contact::Genesis);
-                (families, Step::Join(JoinStep { count, every: Duration::ZERO, contact }))
+                let room = most.saturating_sub(self.living.len() as u32);
+                let count = NonZeroU32::new(room.min(count.into()))?;
+                self.living.extend((self.ever..self.ever + count.get()).map(|node| (node, self.now)));
+                self.ever += count.get();
+                (families, Step::Join(JoinStep { count, every: Duration::ZERO, contact: Contact::Genesis }))
             }
             Move::Send { from, to } => (self.of(Family::Send)?, self.send(from, to)?),
             Move::Leave { who } => {
@@ -462,9 +474,12 @@ impl Telling {
         }
     }
 
-    /// Takes a node from the living. Somebody stays: nobody could tell the next one of anything.
+    /// Takes a node from the living. Somebody stays whom others can come back to; where nobody comes, there is somebody to
+    /// talk to.
     fn take(&mut self, who: u8) -> Option<u32> {
-        (self.living.len() > 1).then(|| self.living.remove(usize::from(who) % self.living.len()).0)
+        let others_come = self.allowed.contains(Family::Join) || self.allowed.contains(Family::Restart);
+        let least = if others_come { 1 } else { 2 };
+        (self.living.len() > least).then(|| self.living.remove(usize::from(who) % self.living.len()).0)
     }
 }
 

@@ -10,23 +10,22 @@ use proptest::prelude::{BoxedStrategy, Just, Strategy};
 use proptest::strategy::Union;
 
 /// So many moves are drawn at most; those of families that are not enabled in a case do not happen.
-const MOST_MOVES: usize = 60;
-/// There are at most so many nodes at first where others join. Where nobody joins there may be as many as ever.
-const MOST_AT_FIRST: u8 = 5;
+const MOST_MOVES: usize = 80;
+/// Every other network is so small at first.
+const FEW: u8 = 5;
 
 /// Any script of these families.
 pub(super) fn any_script(enabled: Families, nodes: u32) -> impl Strategy<Value = Script> {
-    let first = match enabled.contains(Family::Join) {
-        true => MOST_AT_FIRST.min(nodes.try_into().unwrap_or(u8::MAX)),
-        false => nodes.try_into().unwrap_or(u8::MAX),
-    };
+    let most = u8::try_from(nodes).unwrap_or(u8::MAX);
+    // The first steps of a network are as good a place for mistakes as its later life.
+    let first = Union::new([1..=most.min(FEW), 1..=most]);
     let parts = (
         vec((pause(), any_move()), 0..=MOST_MOVES),
         // The swarm: every case has about half of the families.
         bits::u32::masked(enabled.bits()).prop_map(Families::from_bits),
         link_choice(enabled),
         1u16..=100,
-        1..=first,
+        first,
         bool::weighted(0.7),
         num::u32::ANY.prop_map(u64::from),
     );
@@ -35,7 +34,8 @@ pub(super) fn any_script(enabled: Families, nodes: u32) -> impl Strategy<Value =
         families: families.possible(),
         links,
         latency,
-        first,
+        // Alone there is nobody to be reached.
+        first: if families.contains(Family::Join) { first } else { first.max(2) },
         has_last_word,
         seed,
     })
@@ -78,7 +78,7 @@ fn any_move() -> BoxedStrategy<Move> {
     let delay = (option::of(who()), 1u16..=3_000, 0u16..=1_000, lasts());
     Union::new_weighted(vec![
         (5, who().prop_map(|from| Move::Broadcast { from }).boxed()),
-        (4, Just(Move::Join).boxed()),
+        (4, (1u8..=4).prop_map(|count| Move::Join { count }).boxed()),
         (1, (who(), who()).prop_map(|(from, to)| Move::Send { from, to }).boxed()),
         (2, who().prop_map(|who| Move::Leave { who }).boxed()),
         (3, crash.prop_map(|(who, is_silent, loses_log)| Move::Crash { who, is_silent, loses_log }).boxed()),

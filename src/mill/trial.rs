@@ -10,6 +10,7 @@ use crate::report::Summary;
 use crate::scenario::{
     DataFolders, Outline, Playback, Progress, Scenario, ScenarioError, ScenarioFile, Source, Step,
 };
+use crate::units::grouped;
 use crate::world::World;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,11 +21,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// How many events pass between two looks at how many there were.
 const SLICE: u64 = 10_000;
 
-/// What came of a case that did not fail.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// What came of a case.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ran {
-    /// Pass; unknown, if something was still on its way; vacuous, if no broadcast could reach anybody.
+    /// Unknown, if something was still on its way; vacuous, if no broadcast could reach anybody.
     pub verdict: Verdict,
+    /// Why it failed, if it did.
+    pub breach: Option<Breach>,
     /// How many broadcasts there were.
     pub broadcasts: u64,
     /// How many deliveries.
@@ -75,7 +78,7 @@ pub(super) fn attempt<P>(
     script: &Script,
     setting: &Setting<P::Config>,
     most_events: u64,
-) -> Result<Result<Ran, Breach>, ScenarioError>
+) -> Result<Ran, ScenarioError>
 where
     P: Protocol,
     P::Config: Serialize + DeserializeOwned + Default,
@@ -85,7 +88,7 @@ where
     // Protocols check themselves with assertions.
     let played = catch_unwind(AssertUnwindSafe(|| play::<P>(&scenario, &plot, most_events)));
     Ok(played.unwrap_or_else(|panic| {
-        Err(Breach { what: Broken::Panic, evidence: format!("it panicked: {}", words(&*panic)) })
+        Ran::cut_short(&plot, Broken::Panic, format!("it panicked: {}", words(&*panic)))
     }))
 }
 
@@ -102,53 +105,65 @@ where
     Ok(outline.build())
 }
 
-fn play<P: Protocol>(
-    scenario: &Scenario<P::Config>,
-    plot: &Plot<P::Config>,
-    most_events: u64,
-) -> Result<Ran, Breach> {
+fn play<P: Protocol>(scenario: &Scenario<P::Config>, plot: &Plot<P::Config>, most_events: u64) -> Ran {
     let metrics = Metrics::with_audit(scenario.needs_audit());
     let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
     let mut watch = Watch::of(&scenario.file.expect);
     let mut playback = Playback::new(network, scenario);
     while watch.advance(&mut playback, SLICE) != Progress::Ended {
-        let events = playback.network().world().events();
-        if events > most_events {
+        if playback.network().world().events() > most_events {
             let time = playback.network().now();
-            let evidence = format!("more than {most_events} events up to {time}");
-            return Err(Breach { what: Broken::Runaway, evidence });
+            let evidence = format!("more than {} events up to {time}", grouped(most_events));
+            return Ran::cut_short(plot, Broken::Runaway, evidence);
         }
     }
     let (course, closing) = Course::of(&playback, &watch, true);
     let effective = effective(&playback, plot);
     let network = playback.into_network();
     let summary = Summary::of(scenario, &network, network.observer(), &closing, &course, String::new());
-    let verdict = verdict(&summary, scenario.file.expect.len())?;
-    Ok(Ran {
-        verdict,
+    let breach = breach(&summary);
+    Ran {
+        verdict: breach.as_ref().map_or(verdict(&summary, scenario.file.expect.len()), |_| Verdict::Fail),
+        breach,
         broadcasts: summary.broadcasts as u64,
         deliveries: summary.coverage.delivered as u64,
         events: summary.events,
-        declared: plot.families.iter().fold(Families::default(), |all, &families| all.or(families)),
+        declared: plot.declared(),
         effective,
-    })
+    }
 }
 
-/// How a case ended. That one step of a random script did nothing makes no case vacuous: whether every family has effects
-/// is a question to all cases together.
-fn verdict(summary: &Summary, expectations: usize) -> Result<Verdict, Breach> {
-    let findings = &summary.judgement.findings;
-    if let Some(finding) = findings.iter().find(|finding| finding.verdict == Verdict::Fail) {
-        let what = Broken::Expectation(finding.expectation.clone());
-        return Err(Breach { what, evidence: finding.evidence.clone() });
+impl Ran {
+    /// A case that did not come to its end.
+    fn cut_short<C>(plot: &Plot<C>, what: Broken, evidence: String) -> Ran {
+        Ran {
+            verdict: Verdict::Fail,
+            breach: Some(Breach { what, evidence }),
+            broadcasts: 0,
+            deliveries: 0,
+            events: 0,
+            declared: plot.declared(),
+            effective: Families::default(),
+        }
     }
+}
+
+/// The first thing that was broken.
+fn breach(summary: &Summary) -> Option<Breach> {
+    let finding = summary.judgement.findings.iter().find(|finding| finding.verdict == Verdict::Fail)?;
+    let what = Broken::Expectation(finding.expectation.clone());
+    Some(Breach { what, evidence: finding.evidence.clone() })
+}
+
+/// How a case ended that did not fail. That one step of a random script did nothing makes no case vacuous: whether every
+/// family has effects is a question to all cases together.
+fn verdict(summary: &Summary, expectations: usize) -> Verdict {
     if summary.judgement.coverage.reaches.iter().all(|reach| reach.others() == 0) {
-        return Ok(Verdict::Vacuous);
+        return Verdict::Vacuous;
     }
-    let counts = |(place, verdict): (usize, Verdict)| place < expectations || verdict == Verdict::Unknown;
-    let verdicts = findings.iter().map(|finding| finding.verdict).enumerate();
-    let worst = verdicts.filter(|&found| counts(found)).map(|(_, verdict)| verdict).max();
-    Ok(worst.unwrap_or(Verdict::Vacuous))
+    let counts = |(place, verdict): &(usize, Verdict)| *place < expectations || *verdict == Verdict::Unknown;
+    let verdicts = summary.judgement.findings.iter().map(|finding| finding.verdict).enumerate();
+    verdicts.filter(counts).map(|(_, verdict)| verdict).max().unwrap_or(Verdict::Vacuous)
 }
 
 /// The families of which some step did something.
