@@ -82,8 +82,7 @@ pub struct Mill<P: Protocol> {
     protocol: PhantomData<fn() -> P>,
 }
 
-/// Why a mill did not pass.
-#[derive(Debug)]
+/// Why a mill did not pass. It shows itself, as what `unwrap` says too, as a person would read it.
 pub enum Failure<C> {
     /// A case failed.
     Case(Box<FailedCase<C>>),
@@ -318,4 +317,10 @@ impl<C> Display for Failure<C> {
     }
 }
 
-impl<C: Debug> std::error::Error for Failure<C> {}
+impl<C> Debug for Failure<C> {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "\n{self}")
+    }
+}
+
+impl<C> std::error::Error for Failure<C> {}

@@ -69,11 +69,16 @@ impl Watch {
         if !self.is_open {
             return playback.advance(most);
         }
+        // A network to which nothing happens is as it is from its start on.
+        if self.seen.looks == 0 {
+            self.look(playback, true);
+        }
         let small = playback.network().size() <= MOST_WATCHED;
         let slice = if small { 1 } else { PAUSE };
         for _ in 0..most.div_ceil(slice) {
             let progress = playback.advance(slice);
-            self.look(playback);
+            // A node that takes itself for a member changes no link, and may be all alone.
+            self.look(playback, progress == Progress::Ended);
             if progress != Progress::Going {
                 return progress;
             }
@@ -81,10 +86,11 @@ impl Watch {
         Progress::Going
     }
 
-    fn look<W: World>(&mut self, playback: &Playback<W>) {
+    /// Looks, if anything has changed; in any case, if it `is_certain`.
+    fn look<W: World>(&mut self, playback: &Playback<W>, is_certain: bool) {
         let network = playback.network();
         let changes = network.world().changes();
-        if changes == self.changes && self.seen.looks > 0 {
+        if changes == self.changes && !is_certain {
             return;
         }
         self.changes = changes;
@@ -99,7 +105,9 @@ impl Watch {
             }
         }
         let topology = network.topology();
-        let components = Graph::components(&topology.among(is_member)).count();
+        // Who is leaving holds its neighbors together until they are linked.
+        let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
+        let components = Graph::components(&topology.among(holds)).count();
         if components > 1 {
             self.seen.whole_since = None;
         } else {
@@ -116,7 +124,7 @@ impl Watch {
             self.undisturbed = None;
             return;
         }
-        if let Some(before) = self.undisturbed.filter(|before| components > before.components) {
+        if let Some(before) = self.undisturbed.filter(|before| components > before.components.max(1)) {
             self.seen.fell_apart.get_or_insert((now, before.components, components));
         }
         let since = self.undisturbed.map_or(now, |before| before.since);

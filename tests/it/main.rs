@@ -12,6 +12,8 @@ mod support;
 
 #[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "mill")]
+mod mill;
 #[cfg(feature = "cli")]
 mod sweep;
 #[cfg(feature = "cli")]
