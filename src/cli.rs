@@ -10,6 +10,7 @@ mod complain;
 #[cfg(feature = "draw")]
 mod draw;
 mod files;
+mod halt;
 mod lockstep;
 mod memory;
 mod mill;

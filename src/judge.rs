@@ -186,7 +186,7 @@ pub fn judge(expectations: &[Expectation], evidence: Evidence<'_>) -> Judgement 
         })
         .collect();
     findings.extend(whole_run(expectations, evidence, &coverage));
-    findings.extend(evidence.course.faults.iter().filter_map(declared));
+    findings.extend(evidence.course.faults.iter().filter_map(|fault| declared(fault, evidence.end)));
     let verdict = findings.iter().map(|finding| finding.verdict).max().unwrap_or(Verdict::Vacuous);
     Judgement { verdict, findings, coverage }
 }
@@ -259,9 +259,11 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
 }
 
 /// What a declared fault says about the run: that it tested nothing, if the fault never had an effect, or cannot be judged.
-fn declared(fault: &DeclaredFault) -> Option<Finding> {
+fn declared(fault: &DeclaredFault, end: Time) -> Option<Finding> {
     let DeclaredFault { step, name, at, effects, is_open } = fault;
-    let (verdict, evidence) = if effects.is_none() {
+    let (verdict, evidence) = if *at > end {
+        (Verdict::Vacuous, format!("it was to begin at {at}, after the end"))
+    } else if effects.is_none() {
         (Verdict::Vacuous, format!("it never had an effect, from {at} to the end"))
     } else if *is_open {
         (Verdict::Unknown, "it was not over at the end; let it end, or the run end later".into())

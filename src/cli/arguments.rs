@@ -1,14 +1,17 @@
 //! What can be asked for on the command line.
 
+use super::halt::Breakpoint;
 use super::mill::MillArguments;
 use super::sweep::SweepArguments;
 use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Source};
+use crate::units::parse_duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use rand::TryRng;
 use rand::rngs::SysRng;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A laboratory for peer-to-peer networks: scenario file in, verdict and picture out.
 #[derive(Parser)]
@@ -111,6 +114,12 @@ pub(super) struct RunArguments {
     /// Run the scenario twice side by side first, and stop at the first event that differs
     #[arg(long)]
     pub(super) check_determinism: bool,
+    /// Stop at this moment and show how everybody is, instead of a verdict: `12.4s`
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with_all = ["trace", "check_determinism"])]
+    pub(super) until: Option<Duration>,
+    /// Stop at the first such event and show how everybody is: `"delivered 17 3"` (node 17, broadcast 3), `"crashed 4"`
+    #[arg(long = "break", value_name = "EVENT", conflicts_with_all = ["trace", "check_determinism"])]
+    pub(super) breakpoint: Option<Breakpoint>,
     /// Print the summary as JSON
     #[arg(long, conflicts_with = "quiet")]
     pub(super) json: bool,

@@ -25,9 +25,9 @@ pub(super) fn json(value: &impl Serialize) -> String {
 /// The status of a network and of each of its nodes.
 #[derive(Serialize)]
 pub(super) struct Status {
-    network: NetworkStatus,
+    pub(super) network: NetworkStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
-    nodes: Option<Vec<NodeStatus>>,
+    pub(super) nodes: Option<Vec<NodeStatus>>,
     /// Why there are no nodes.
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<String>,

@@ -73,7 +73,6 @@ where
 }
 
 /// Grinds all cases, several at once, as if it was one after the other.
-#[expect(clippy::type_complexity, reason = "two kinds of failure: ours, and that of the mill")]
 fn grind<P>(
     mill: &Mill<P>,
     arguments: &MillArguments,

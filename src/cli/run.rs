@@ -2,6 +2,7 @@
 
 use super::arguments::RunArguments;
 use super::files::{self, Moment};
+use super::halt;
 use super::lockstep::lockstep;
 use super::memory;
 use super::progress::{Clock, interrupted};
@@ -74,6 +75,9 @@ where
         memory::ensure_room(runs * prediction.memory)?;
     }
     let scenario = outline.build();
+    if halt::is_wanted(arguments) {
+        return halt::run_to::<P>(arguments, scenario);
+    }
     let name = arguments.scenario.name();
     let seed = scenario.file.seed;
     if arguments.check_determinism {

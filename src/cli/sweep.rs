@@ -10,13 +10,9 @@ use super::complain::say;
 use super::progress::{Tally, interrupted};
 use super::run::SLICE;
 use super::{Failure, files, memory, print};
-use crate::judge::{Course, Watch};
-use crate::network::Network;
-use crate::observe::Metrics;
 use crate::protocol::Protocol;
 use crate::report::{Ending, Prediction, Results, Setting, Summary, SweepRun, SweepSummary, Verdicts};
-use crate::scenario::{Outline, Playback, Progress, ScenarioError};
-use crate::sim::Sim;
+use crate::scenario::{Outline, ScenarioError};
 use crate::units::{counted, grouped};
 use arguments::Variant;
 use journal::{Journal, Left};
@@ -212,19 +208,8 @@ fn simulate<P: Protocol>(
     setting: &Setting,
     unwanted: &AtomicBool,
 ) -> Option<SweepRun> {
-    let scenario = outline.build();
-    let metrics = Metrics::with_audit(scenario.needs_audit());
-    let mut watch = Watch::of(&scenario.file.expect);
-    let network = Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
-    let mut playback = Playback::<Sim<P, Metrics>>::new(network, &scenario);
-    while watch.advance(&mut playback, SLICE) != Progress::Ended {
-        if interrupted() || unwanted.load(Ordering::Relaxed) {
-            return None;
-        }
-    }
-    let (course, closing) = Course::of(&playback, &watch, true);
-    let network = playback.into_network();
-    let summary = Summary::of(&scenario, &network, network.observer(), &closing, &course, String::new());
+    let goes_on = |_| !interrupted() && !unwanted.load(Ordering::Relaxed);
+    let summary = Summary::simulate::<P>(&outline.build(), SLICE, goes_on)?;
     Some(SweepRun::of(setting.clone(), &summary))
 }
 

@@ -425,15 +425,14 @@ impl Telling {
         };
         let groups = vec![group(false), group(true)];
         let divides = groups.iter().all(|group| !group.is_empty());
-        divides.then(|| {
-            Step::Partition(PartitionStep {
-                into: Division::Groups(groups),
-                one_way: is_one_way,
-                lasts: None,
-                count: NonZeroU32::MIN,
-                every: Duration::ZERO,
-            })
-        })
+        let step = PartitionStep {
+            into: Division::Groups(groups),
+            one_way: is_one_way,
+            lasts: None,
+            count: NonZeroU32::MIN,
+            every: Duration::ZERO,
+        };
+        divides.then_some(Step::Partition(step))
     }
 
     /// Everything is healed, and there is time to come to rest. When the run ends.

@@ -54,7 +54,7 @@ impl<F: Fn(&Script) -> Option<Breach>> Best<F> {
     fn try_simpler(&mut self) -> bool {
         let mut found = false;
         for place in (0..self.script.moves.len()).rev() {
-            found |= self.try_change(|script| drop(script.moves.remove(place)));
+            found |= self.try_change(|script| _ = script.moves.remove(place));
         }
         for place in 0..self.script.moves.len() {
             found |= self.try_change(|script| script.moves[place].0 = 0);

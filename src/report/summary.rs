@@ -2,11 +2,11 @@
 
 use crate::graph::{Degrees, Diameter};
 use crate::id::NodeId;
-use crate::judge::{Course, Coverage, Evidence, Judgement, Reach, Verdict, judge};
+use crate::judge::{Course, Coverage, Evidence, Judgement, Reach, Verdict, Watch, judge};
 use crate::network::Network;
 use crate::observe::{DirectMessages, Metrics, Observer, Spread};
 use crate::protocol::{Census, Protocol};
-use crate::scenario::{Closing, DeclaredFault, Scenario};
+use crate::scenario::{Closing, DeclaredFault, Playback, Progress, Scenario};
 use crate::sim::Sim;
 use crate::time::{Time, nanos};
 use crate::units::{counted, decimal, grouped, human_bytes, human_duration};
@@ -228,6 +228,28 @@ pub struct BroadcastSummary {
 }
 
 impl Summary {
+    /// Plays a scenario to its end, judges it and sums it up. After every `slice` events, `goes_on` is asked whether the
+    /// result is still wanted, and told how many events there were; `None` if it is not.
+    pub fn simulate<P: Protocol>(
+        scenario: &Scenario<P::Config>,
+        slice: u64,
+        mut goes_on: impl FnMut(u64) -> bool,
+    ) -> Option<Summary> {
+        let metrics = Metrics::with_audit(scenario.needs_audit());
+        let mut watch = Watch::of(&scenario.file.expect);
+        let network: Network<Sim<P, Metrics>> =
+            Network::observed(scenario.sim_config::<P>(), scenario.file.seed, metrics);
+        let mut playback = Playback::new(network, scenario);
+        while watch.advance(&mut playback, slice) != Progress::Ended {
+            if !goes_on(playback.network().world().events()) {
+                return None;
+            }
+        }
+        let (course, closing) = Course::of(&playback, &watch, true);
+        let network = playback.into_network();
+        Some(Summary::of(scenario, &network, network.observer(), &closing, &course, String::new()))
+    }
+
     /// Judges a run and sums it up. `repeat`: the command that repeats it.
     pub fn of<C, P: Protocol, O: Observer>(
         scenario: &Scenario<C>,

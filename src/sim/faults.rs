@@ -161,15 +161,21 @@ impl<P: Protocol> Faults<P> {
                 }
                 Condition::Delay { whom, share, min, max } if touches(whom) && draw.chance(*share) => {
                     let more = nanos(*max).saturating_sub(nanos(*min));
-                    wait = wait.saturating_add(nanos(*min)).saturating_add(draw.up_to(more));
-                    effects.on_message(now);
+                    let longer = nanos(*min).saturating_add(draw.up_to(more));
+                    wait = wait.saturating_add(longer);
+                    if longer > 0 {
+                        effects.on_message(now);
+                    }
                 }
                 Condition::Uplink { whom, bytes_per_second } if whom.contains(from) => {
                     let transfer = u128::from(bytes) * 1_000_000_000 / u128::from((*bytes_per_second).max(1));
                     let free = free_at.entry(from).or_insert(now);
                     *free = (*free).max(now).after(u64::try_from(transfer).unwrap_or(u64::MAX));
-                    wait = wait.saturating_add(nanos(free.since(now)));
-                    effects.on_message(now);
+                    let longer = nanos(free.since(now));
+                    wait = wait.saturating_add(longer);
+                    if longer > 0 {
+                        effects.on_message(now);
+                    }
                 }
                 _ => {}
             }

@@ -4,6 +4,7 @@ mod churn;
 mod contract;
 mod delivery;
 mod determinism;
+mod faults;
 mod population;
 mod prediction;
 mod real_data;

@@ -261,3 +261,27 @@ fn a_short_rest_is_enough_for_a_flood() {
     let ground = calm(Mistake::None).cases(500).settle(Duration::from_secs(60)).run().unwrap();
     assert_eq!(ground.cases(), 500);
 }
+
+/// What the judges of the overlay said first to scripts like these was wrong.
+#[test]
+fn what_the_mill_found_out_about_the_judges() {
+    let judged = |links: &str, seed: u64, first: &str, moves: &str, expected: &str| {
+        let text = format!(
+            r#"{{"seed": {seed}, {first} "node": {{"overlay": "tutorial"}}, "links": {{"latency": {{"constant": "{links}"}}}},
+                "timeline": [{moves}], "end": "121s", "expect": ["{expected}"]}}"#
+        );
+        run::<Node>(&text).judgement.findings[0].clone()
+    };
+    let join = |count| format!(r#"{{"at": "0s", "do": {{"join": {{"count": {count}, "every": "200ms"}}}}}}"#);
+    let leave = |at, who| format!(r#", {{"at": "{at}", "do": {{"leave": {{"who": {who}}}}}}}"#);
+    // Nothing happens at all.
+    let still = judged("1ms", 1, r#""topology": {"complete": {"nodes": 2}},"#, "", "repair");
+    // For a moment nobody is a member.
+    let first = judged("94ms", 1_463_035_374, "", &(join(3) + &leave("691ms", 0)), "no_cut");
+    // Those who leave hold the others together.
+    let leaves: String = [2, 7, 1, 3].map(|who| leave("1600ms", who)).concat();
+    let leaving = judged("41ms", 88_979_789, "", &(join(9) + &leaves), "no_cut");
+    for finding in [still, first, leaving] {
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+    }
+}

@@ -96,7 +96,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("a share above 1", "\"jitter\": \"none\"", "\"jitter\": { \"share\": 2 }"),
     ("a loss below 0", "\"kind\": \"stream\"", "\"kind\": { \"datagram\": { \"loss\": -0.1 } }"),
     ("a target that does not exist", "\"from\": 0", "\"from\": 5"),
-    ("a name that does not exist", "\"from\": 0", "\"from\": \"genesis\""),
+    ("a name that does not exist", "\"from\": 0", "\"from\": \"nobody\""),
     ("a target in capitals", "\"from\": 0", "\"from\": \"Random\""),
     ("a target of the wrong type", "\"from\": 0", "\"from\": [0]"),
     ("a step after the end", "\"at\": \"1s\"", "\"at\": \"11s\""),
