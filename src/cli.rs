@@ -14,12 +14,14 @@ mod files;
 mod halt;
 mod lockstep;
 mod memory;
+mod mill;
 mod progress;
 mod run;
 mod schema;
 mod shipped;
 mod sweep;
 mod weaken;
+mod workers;
 
 use crate::protocol::Protocol;
 use crate::scenario::ScenarioError;
@@ -50,6 +52,7 @@ where
         SubCommand::Run(run) => run::run::<P>(&run),
         SubCommand::Sweep(arguments) => sweep::sweep::<P>(&arguments),
         SubCommand::Explain(arguments) => explain::explain::<P>(&arguments),
+        SubCommand::Mill(mill) => mill::run::<P>(&mill),
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),

@@ -18,6 +18,7 @@
 //! | [`scenario`] | experiments as files |
 //! | [`observe`], [`judge`], [`report`] | what happened, whether it was right, what is shown of it |
 #![cfg_attr(feature = "draw", doc = "| [`draw`] | pictures of networks |")]
+#![cfg_attr(feature = "mill", doc = "| [`mill`](mod@mill) | random fault scripts, for any protocol |")]
 #![cfg_attr(feature = "cli", doc = "| [`cli`] | the command line |")]
 //!
 //! How they hang together, and what must never happen: [`architecture`]. How fast they are, and what of: [`measurements`].
@@ -63,6 +64,8 @@ pub mod world;
 pub mod cli;
 #[cfg(feature = "draw")]
 pub mod draw;
+#[cfg(feature = "mill")]
+pub mod mill;
 
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
@@ -73,6 +76,8 @@ pub mod measurements {}
 pub use graph::Graph;
 pub use id::{Identity, NodeId};
 pub use message::{Message, Payload};
+#[cfg(feature = "mill")]
+pub use mill::mill;
 pub use network::Network;
 pub use node::{Node, NodeConfig};
 pub use protocol::{Command, Notice, Protocol, Wire};

@@ -3,6 +3,7 @@
 //! The whole loop is `Sim::step`: take the earliest event, set the clock, call the node's handler. What the
 //! handler does goes through the `SimTransport`, which turns it into later events.
 
+mod core;
 mod data;
 mod digest;
 mod event;
@@ -25,21 +26,19 @@ pub use matrix::Matrix;
 pub use queue::{Calendar, Heap, Queue};
 pub use topology::{MAX_LINKS, MAX_NODES, Topology, TopologyError, parse_edge_list};
 
+use self::core::{Core, End};
 use crate::fault::{Condition, ConditionId, Crash, Detection, Effects};
 use crate::graph::Graph;
 use crate::id::{Identity, NodeId};
-use crate::message::{Broadcasts, Payload};
-use crate::observe::{DropReason, Observation, Observer, Parcel};
+use crate::message::Broadcasts;
+use crate::observe::{DropReason, Observation, Observer};
 use crate::protocol::{Command, Protocol, State, View, Wire};
 use crate::rng::{Draws, Purpose};
 use crate::time::Time;
 use crate::world::{Counters, InFlight, World};
-use event::{Events, Letter, Stored, What};
-use faults::Faults;
-use fixedbitset::FixedBitSet;
+use event::{Events, Stored, What};
 use logs::Logs;
 use prefetch_index::prefetch_index;
-use rand::rngs::Xoshiro256PlusPlus;
 use rustc_hash::FxHashMap;
 use sessions::{Answer, Reception, Session, Sessions};
 use std::collections::VecDeque;
@@ -111,47 +110,6 @@ const _: () = assert!(size_of::<Resident<[u64; 12]>>() == 128, "a node of 96 byt
 struct Traffic {
     messages: u64,
     bytes: u64,
-}
-
-/// The world around the nodes.
-struct Core<P: Protocol, O, Q> {
-    seed: u64,
-    now: Time,
-    events: Events<P, Q>,
-    links: Links,
-    sessions: Sessions,
-    link_draws: Draws,
-    broadcasts: Broadcasts,
-    /// Made when a node first draws: most never do. Looked up only.
-    rngs: FxHashMap<NodeId, Xoshiro256PlusPlus>,
-    logs: Logs<P::Record>,
-    /// What is wrong, if anything ever was.
-    faults: Option<Box<Faults<P>>>,
-    /// Links that the handler at work closed.
-    closed_by_handler: VecDeque<(NodeId, Session)>,
-    /// Whether the handler at work asked for the end of its node.
-    stop_after_handler: bool,
-    up: FixedBitSet,
-    /// When the nodes began their lives that were not there from the start.
-    late_starts: Vec<Time>,
-    /// When nodes ended their lives that are down; looked up only.
-    ends: FxHashMap<NodeId, End>,
-    /// Of nodes that started again, when they last did, and how often; looked up only.
-    lives: FxHashMap<NodeId, (Time, u32)>,
-    in_flight: InFlight,
-    /// See [`World::changes`].
-    changes: u64,
-    digest: Digest,
-    observer: O,
-}
-
-/// How a node ended its life.
-#[derive(Clone, Copy)]
-struct End {
-    time: Time,
-    has_crashed: bool,
-    /// Nobody is there to tell that it is gone.
-    is_silent: bool,
 }
 
 /// So many events ahead the memory is asked for what needs one step, and twice as many for what needs two.
@@ -476,101 +434,6 @@ impl<P: Protocol, O> Sim<P, O> {
 }
 
 const _: () = assert!(Calendar::<Event>::ENTRY <= 24, "events are most of the memory of a large run");
-
-impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
-    fn tell(&mut self, event: Observation<'_>) {
-        self.observer.observe(self.now, event);
-    }
-
-    fn note(&mut self, kind: u64, from: NodeId, to: NodeId, content: u64) {
-        self.digest.fold(self.now, to, from, kind, content);
-    }
-
-    /// How large a message is whose encoding has so many bytes: it brings the broadcast's content along.
-    fn size(&self, payload: Option<Payload>, encoding: u32) -> u32 {
-        encoding.saturating_add(payload.map_or(0, |payload| self.broadcasts.get(payload).wire_bytes()))
-    }
-
-    /// Ends a node's life: its peers learn of it as of any closed link.
-    fn stop(&mut self, node: NodeId) {
-        self.closed_by_handler.clear();
-        for (peer, session) in self.sessions.close_all(node) {
-            self.control(node, peer, Stored::Closed { from: node, session });
-        }
-        self.up.set(node.index(), false);
-        self.ends.insert(node, End { time: self.now, has_crashed: false, is_silent: false });
-        self.note(digest::STOPPED, node, node, 0);
-        self.changes += 1;
-        self.tell(Observation::Stopped { node });
-    }
-
-    /// Something but a message was on its way to a node that has stopped.
-    fn find_stopped(&mut self, node: NodeId, stored: Stored<P>) {
-        let is_silent = self.ends.get(&node).is_some_and(|end| end.is_silent);
-        match stored {
-            Stored::Open { from, session, .. } if is_silent => {
-                let patience = self.links.dial.saturating_sub(self.latency(from, node));
-                self.expect_silence(from, node, session, patience, None);
-            }
-            Stored::Accepted { from, session } if is_silent => {
-                self.expect_silence(from, node, session, self.links.silence, None);
-            }
-            Stored::Open { from, session, .. } | Stored::Accepted { from, session } => {
-                self.note(digest::OPEN, from, node, 0);
-                self.control(node, from, Stored::Closed { from: node, session });
-            }
-            _ => {}
-        }
-    }
-
-    fn latency(&self, from: NodeId, to: NodeId) -> Duration {
-        Duration::from_nanos(self.links.latency(self.link_draws, from, to))
-    }
-
-    /// How often a node has started again.
-    fn life(&self, node: NodeId) -> u32 {
-        self.lives.get(&node).map_or(0, |&(_, life)| life)
-    }
-
-    fn begin_sync(&mut self, node: NodeId, length: Duration) {
-        let (time, life) = (self.now + length, self.life(node));
-        self.events.push(time, node, Stored::Synced { life });
-    }
-
-    /// Puts a message on its link.
-    #[inline(always)]
-    fn carry(&mut self, after: u64, parcel: Parcel, session: Session, letter: Letter<P::Message>) {
-        let mut time = self.now.after(after);
-        if self.links.kind == LinkKind::Stream {
-            time = self.sessions.in_order(parcel.from, parcel.to, time);
-        }
-        self.in_flight.messages += 1;
-        self.in_flight.payloads += u64::from(parcel.payload.is_some());
-        self.events.push_letter(time, parcel.to, (parcel.from, session), letter);
-    }
-
-    /// A message is taken off its link.
-    #[inline]
-    fn arrive(&mut self, from: NodeId, to: NodeId, message: &P::Message, bytes: u32) -> Parcel {
-        let (kind, payload) = (message.kind(), message.payload());
-        let parcel = Parcel { from, to, kind, payload, bytes: self.size(payload, bytes) };
-        self.in_flight.messages -= 1;
-        self.in_flight.payloads -= u64::from(parcel.payload.is_some());
-        let content = parcel.payload.map_or(0, |payload| digest::content(self.broadcasts.get(payload)));
-        self.note(digest::kind(parcel.kind), from, to, content ^ u64::from(parcel.bytes));
-        parcel
-    }
-
-    /// Sends what a session itself needs: reliable and in order, on every kind of link.
-    fn control(&mut self, from: NodeId, to: NodeId, stored: Stored<P>) {
-        if self.faults.is_some() {
-            return self.control_disturbed(from, to, stored);
-        }
-        let latency = self.links.latency(self.link_draws, from, to);
-        let time = self.sessions.in_order(from, to, self.now.after(latency));
-        self.events.push(time, to, stored);
-    }
-}
 
 impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
     fn now(&self) -> Time {

@@ -51,6 +51,10 @@ const ROOMS: &[(&str, &[&str])] = &[
             "world",
         ],
     ),
+    (
+        "mill",
+        &["fault", "judge", "network", "observe", "protocol", "report", "scenario", "sim", "units", "world"],
+    ),
 ];
 
 /// Only these may know everything.

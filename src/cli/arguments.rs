@@ -1,6 +1,7 @@
 //! What can be asked for on the command line.
 
 use super::halt::Breakpoint;
+use super::mill::MillArguments;
 use super::sweep::SweepArguments;
 use crate::observe::Wanted;
 use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Selector, Source};
@@ -41,6 +42,8 @@ pub(super) enum SubCommand {
     /// Explain how a broadcast came to a node, or why it did not, and how it could have come at the earliest
     #[command(after_help = EXPLAIN_CODES)]
     Explain(ExplainArguments),
+    /// Put nodes through random scripts of faults, and shrink the first that fails to a small scenario
+    Mill(MillArguments),
     /// Check scenarios; print a single one with every default filled in, and predict what a run costs
     Check(CheckArguments),
     /// Draw the network with which a scenario starts, without running it
@@ -216,9 +219,7 @@ impl ScenarioArguments {
         let folders = folders.map_or(String::new(), |folders| {
             format!("RUMORMILL_DATA={} ", quoted(&folders.to_string_lossy()))
         });
-        let program = std::env::args_os().next().map(PathBuf::from);
-        let program = program.as_deref().and_then(Path::file_name).unwrap_or("rumormill".as_ref());
-        let (program, file) = (program.to_string_lossy(), self.file.to_string_lossy());
+        let (program, file) = (program(), self.file.to_string_lossy());
         // A file whose name begins with a dash would be taken for a flag.
         let file = if file.starts_with('-') { format!("./{file}") } else { file.into_owned() };
         let Changes { data, set, .. } = &self.changes;
@@ -233,6 +234,13 @@ impl ScenarioArguments {
     pub(super) fn name(&self) -> String {
         name_of(&self.file)
     }
+}
+
+/// What this program is called: one's own protocol has a program of its own.
+pub(super) fn program() -> String {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let program = program.as_deref().and_then(Path::file_name).unwrap_or("rumormill".as_ref());
+    program.to_string_lossy().into_owned()
 }
 
 fn name_of(file: &Path) -> String {
@@ -328,7 +336,7 @@ impl std::str::FromStr for PictureFile {
 }
 
 /// An argument as a POSIX shell takes it.
-fn quoted(argument: &str) -> String {
+pub(super) fn quoted(argument: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !argument.is_empty() && argument.chars().all(plain) {
         return argument.into();

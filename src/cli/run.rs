@@ -168,7 +168,7 @@ fn play<P: Protocol>(
     mut clock: Clock,
 ) -> std::io::Result<Played<P>> {
     let mut playback = Playback::new(network, scenario);
-    let mut watch = Watch::of(&scenario.file.expect);
+    let mut watch = Watch::of(scenario);
     let mut moments = Vec::new();
     let complete = loop {
         match clock.time(|| watch.advance(&mut playback, SLICE)) {

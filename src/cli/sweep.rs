@@ -3,7 +3,6 @@
 mod arguments;
 mod journal;
 mod plan;
-mod workers;
 
 pub(super) use arguments::SweepArguments;
 
@@ -188,7 +187,7 @@ fn run_on<P: Protocol>(
         Err(panic) => Some(Err(panic)),
     };
     let mut outcome = Ok(());
-    workers::in_order(threads, tasks, work, |run| {
+    super::workers::in_order(threads, tasks, work, |run| {
         outcome = match run {
             Ok(run) => {
                 reached.take(&run);
@@ -210,8 +209,8 @@ fn simulate<P: Protocol>(
     unwanted: &AtomicBool,
 ) -> Option<SweepRun> {
     let goes_on = |_, _| !interrupted() && !unwanted.load(Ordering::Relaxed);
-    let (summary, complete) = Summary::simulate::<P>(&outline.build(), SLICE, goes_on);
-    complete.then(|| SweepRun::of(setting.clone(), &summary))
+    let (summary, course) = Summary::simulate::<P>(&outline.build(), SLICE, goes_on);
+    course.complete.then(|| SweepRun::of(setting.clone(), &summary))
 }
 
 fn write(results: &Results, journal: &mut Journal, summary: &SweepSummary) -> io::Result<()> {

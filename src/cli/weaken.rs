@@ -79,10 +79,10 @@ fn play<P: Protocol>(
     quiet: bool,
 ) -> Result<(Summary, bool), Failure> {
     let mut clock = Clock::start(scenario.end, quiet);
-    let (summary, complete) = Summary::simulate::<P>(scenario, SLICE, |now, events| {
+    let (summary, course) = Summary::simulate::<P>(scenario, SLICE, |now, events| {
         clock.show(now);
         events <= most && !interrupted()
     });
     clock.finish();
-    if interrupted() { Err(Failure::Interrupted) } else { Ok((summary, !complete)) }
+    if interrupted() { Err(Failure::Interrupted) } else { Ok((summary, !course.complete)) }
 }

@@ -4,7 +4,7 @@
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::protocol::State;
-use crate::scenario::{Expectation, Playback, Progress};
+use crate::scenario::{Expectation, Playback, Progress, Scenario};
 use crate::time::Time;
 use crate::units::counted;
 use crate::world::World;
@@ -26,8 +26,10 @@ pub struct Watch {
     /// Changes of the world at the latest look.
     changes: u64,
     seen: Seen,
-    /// Of the latest look since which nobody did any harm.
-    undisturbed: Option<Undisturbed>,
+    /// So long after the latest harm, links that it broke may still be taken for alive.
+    settling: Duration,
+    /// How many components there were at the latest look, if no harm was felt then.
+    components: Option<usize>,
 }
 
 /// What was seen.
@@ -43,20 +45,15 @@ pub struct Seen {
     pub whole_since: Option<Time>,
 }
 
-/// The overlay in calm times.
-#[derive(Clone, Copy, Debug)]
-struct Undisturbed {
-    since: Time,
-    components: usize,
-}
-
 impl Watch {
-    /// Open, if one of these expectations needs it.
-    pub fn of(expectations: &[Expectation]) -> Watch {
+    /// Open, if one of the scenario's expectations needs it.
+    pub fn of<C>(scenario: &Scenario<C>) -> Watch {
         let needs = |expectation: &Expectation| {
             matches!(expectation, Expectation::Degree | Expectation::NoCut | Expectation::Repair)
         };
-        Watch { is_open: expectations.iter().any(needs), ..Watch::default() }
+        let Scenario { file, links, .. } = scenario;
+        let settling = links.silence + links.dial + links.horizon();
+        Watch { is_open: file.expect.iter().any(needs), settling, ..Watch::default() }
     }
 
     /// What was seen so far, if anybody looked.
@@ -69,11 +66,16 @@ impl Watch {
         if !self.is_open {
             return playback.advance(most);
         }
+        // A network to which nothing happens is as it is from its start on.
+        if self.seen.looks == 0 {
+            self.look(playback, true);
+        }
         let small = playback.network().size() <= MOST_WATCHED;
         let slice = if small { 1 } else { PAUSE };
         for _ in 0..most.div_ceil(slice) {
             let progress = playback.advance(slice);
-            self.look(playback);
+            // A node that takes itself for a member changes no link, and may be all alone.
+            self.look(playback, progress == Progress::Ended);
             if progress != Progress::Going {
                 return progress;
             }
@@ -81,10 +83,11 @@ impl Watch {
         Progress::Going
     }
 
-    fn look<W: World>(&mut self, playback: &Playback<W>) {
+    /// Looks, if anything has changed; in any case, if it `is_certain`.
+    fn look<W: World>(&mut self, playback: &Playback<W>, is_certain: bool) {
         let network = playback.network();
         let changes = network.world().changes();
-        if changes == self.changes && self.seen.looks > 0 {
+        if changes == self.changes && !is_certain {
             return;
         }
         self.changes = changes;
@@ -99,7 +102,9 @@ impl Watch {
             }
         }
         let topology = network.topology();
-        let components = Graph::components(&topology.among(is_member)).count();
+        // Who is leaving holds its neighbors together until they are linked.
+        let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
+        let components = Graph::components(&topology.among(holds)).count();
         if components > 1 {
             self.seen.whole_since = None;
         } else {
@@ -111,21 +116,17 @@ impl Watch {
     /// Steps that nodes take by themselves never cut the overlay. What faults lead to, for as long as links take to notice,
     /// is another matter.
     fn look_for_cut<W: World>(&mut self, playback: &Playback<W>, now: Time, components: usize) {
-        let harmed = playback.harmed().map(|harmed| harmed + SETTLING);
+        let harmed = playback.harmed().map(|harmed| harmed + self.settling);
         if harmed.is_some_and(|calm| now < calm) || playback.is_harmed() {
-            self.undisturbed = None;
+            self.components = None;
             return;
         }
-        if let Some(before) = self.undisturbed.filter(|before| components > before.components) {
-            self.seen.fell_apart.get_or_insert((now, before.components, components));
+        if let Some(before) = self.components.filter(|&before| components > before.max(1)) {
+            self.seen.fell_apart.get_or_insert((now, before, components));
         }
-        let since = self.undisturbed.map_or(now, |before| before.since);
-        self.undisturbed = Some(Undisturbed { since, components });
+        self.components = Some(components);
     }
 }
-
-/// So long after the latest harm, links that it broke may still be taken for alive.
-const SETTLING: Duration = Duration::from_secs(10);
 
 impl Seen {
     /// How often, as a text.

@@ -30,6 +30,9 @@ pub struct Summary {
     /// The question that it asks.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub question: String,
+    /// The answer that it gives to that.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
     /// The seed.
     pub seed: u64,
     /// The version of rumormill.
@@ -231,14 +234,14 @@ pub struct BroadcastSummary {
 
 impl Summary {
     /// Plays a scenario to its end, judges it and sums it up. After every `slice` events, `goes_on` is told how far it came,
-    /// and how many events there were; if it says no, that was the end. Whether the scenario came to its own end.
+    /// and how many events there were; if it says no, that was the end, and the course is not complete.
     pub fn simulate<P: Protocol>(
         scenario: &Scenario<P::Config>,
         slice: u64,
         mut goes_on: impl FnMut(Time, u64) -> bool,
-    ) -> (Summary, bool) {
+    ) -> (Summary, Course) {
         let observers = (Metrics::with_audit(scenario.needs_audit()), chronicle(scenario));
-        let mut watch = Watch::of(&scenario.file.expect);
+        let mut watch = Watch::of(scenario);
         let network: Network<Sim<P, (Metrics, Chronicle)>> =
             Network::observed(scenario.sim_config::<P>(), scenario.file.seed, observers);
         let mut playback = Playback::new(network, scenario);
@@ -250,7 +253,7 @@ impl Summary {
         let network = playback.into_network();
         let (metrics, chronicle) = network.observer();
         let summary = Summary::of(scenario, &network, metrics, chronicle, &closing, &course, String::new());
-        (summary, complete)
+        (summary, course)
     }
 
     /// Judges a run and sums it up. `repeat`: the command that repeats it.
@@ -288,6 +291,7 @@ impl Summary {
         Summary {
             title: scenario.file.title.clone(),
             question: scenario.file.question.clone(),
+            answer: scenario.file.answer.clone(),
             seed: scenario.file.seed,
             version: env!("CARGO_PKG_VERSION"),
             ended_ns: network.now().nanos(),
@@ -402,6 +406,9 @@ impl Display for Summary {
         writeln!(f, "{}", self.title)?;
         if !self.question.is_empty() {
             writeln!(f, "{}", self.question)?;
+        }
+        if !self.answer.is_empty() {
+            writeln!(f, "{}", self.answer)?;
         }
         writeln!(f, "\n  {}", self.verdict().to_string().to_uppercase())?;
         for finding in &self.judgement.findings {

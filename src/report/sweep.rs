@@ -231,7 +231,7 @@ impl Tally {
     }
 
     fn add(&mut self, run: &SweepRun) {
-        *self.verdicts.of(run.verdict) += 1;
+        self.verdicts.add(run.verdict);
         for (number, value) in run.metrics.values().enumerate() {
             let Some(value) = value else { continue };
             self.values[number].push(value);
@@ -298,6 +298,11 @@ impl Metric {
 }
 
 impl Verdicts {
+    /// Counts one more.
+    pub fn add(&mut self, verdict: Verdict) {
+        *self.of(verdict) += 1;
+    }
+
     fn of(&mut self, verdict: Verdict) -> &mut u64 {
         match verdict {
             Verdict::Pass => &mut self.pass,

@@ -34,6 +34,9 @@ pub struct ScenarioFile<C> {
     /// The question that the scenario answers.
     #[serde(default)]
     pub question: String,
+    /// What the answer is, for whoever reads on. Default: none is given.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub answer: String,
     /// Where all chance comes from. Default: 1.
     #[serde(default = "default_seed")]
     pub seed: u64,

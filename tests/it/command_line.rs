@@ -607,3 +607,35 @@ fn a_scenario_has_a_score() {
     assert_eq!(one_neighbor["broken"]["expectation"], "everyone_delivers");
     assert_eq!(bench.run(&[&star[..], &["--trace"]].concat()).code, 64);
 }
+
+#[test]
+fn a_mill_tells_the_smallest_script_and_the_command_that_repeats_it() {
+    let bench = Bench::new();
+    let tutorial = r#"{"overlay": "tutorial"}"#;
+    let failed = ["1", "3"].map(|threads| bench.run(&["mill", "--node", tutorial, "--threads", threads]));
+    assert_eq!(failed[0].code, 1, "{}", failed[0].stderr);
+    assert_eq!(failed[0].stdout, failed[1].stdout);
+    assert!(failed[0].stdout.contains("  fail     agreement: "), "{}", failed[0].stdout);
+    assert!(failed[0].stdout.contains(&bench.read("mill.json")), "{}", failed[0].stdout);
+    let repeat = failed[0].stdout.lines().last().unwrap().strip_prefix("repeat: rumormill ").unwrap();
+    let repeated = bench.run(&repeat.split(' ').collect::<Vec<_>>());
+    assert_eq!(repeated.code, 1, "{}", repeated.stdout);
+
+    let harmless = ["mill", "--only", "send,slow", "--cases", "100"];
+    let passed = bench.run(&harmless);
+    assert_eq!(passed.code, 0, "{}", passed.stdout);
+    assert!(passed.stdout.contains(" passed, 0 failed"), "{}", passed.stdout);
+    assert_eq!(bench.run(&["mill", "--only", "loss", "--cases", "1"]).code, 3);
+
+    for (code, arguments, told) in [
+        (64, ["--node", "{"], "--node says is no JSON"),
+        (65, ["--node", r#"{"overlay": "tutorail"}"#], "did you mean `tutorial`"),
+        (65, ["--expect", "agreemint"], "did you mean `agreement`"),
+        (64, ["--without", "crush"], "`crush` is none of"),
+        (64, ["--nodes", "1"], "1 is not in 2..=255"),
+    ] {
+        let answer = bench.run(&["mill", arguments[0], arguments[1]]);
+        assert_eq!(answer.code, code, "{arguments:?}: {}", answer.stderr);
+        assert!(answer.stderr.contains(told), "{arguments:?}: {}", answer.stderr);
+    }
+}

@@ -17,6 +17,8 @@ mod weaknesses;
 mod command_line;
 #[cfg(feature = "cli")]
 mod explain;
+#[cfg(feature = "mill")]
+mod mill;
 #[cfg(feature = "cli")]
 mod sweep;
 #[cfg(feature = "cli")]

@@ -165,8 +165,8 @@ impl Checker<'_> {
             lasts: *lasts,
             arrivals_every: *arrivals_every,
             who: self.nodes(path, "who", who, population)?,
-            session: session.clone(),
-            absence: absence.clone(),
+            session: *session,
+            absence: *absence,
             departure: *departure,
             log: *log,
         })
