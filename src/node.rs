@@ -45,7 +45,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 use tutorial::Tutorial;
-use weakness::Contents;
+use weakness::{Contents, Tally};
 
 /// What all nodes of a network have in common.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -244,9 +244,7 @@ pub enum NodeTimer {
 pub struct Node {
     recent: Recent,
     older: Lazily<Older>,
-    /// How many copies of broadcasts it received in vain, as far as that can be told.
-    duplicates: u32,
-    weakness: Option<Weakness>,
+    tally: Tally,
     aside: Lazily<Aside>,
     neighbors: Neighbors,
 }
@@ -311,8 +309,7 @@ impl Protocol for Node {
         let mut node = Node {
             recent: Recent::default(),
             older: Lazily::default(),
-            duplicates: 0,
-            weakness: config.weakness,
+            tally: Tally::of(config.weakness),
             aside: Lazily::default(),
             neighbors: Neighbors::default(),
         };
@@ -391,7 +388,7 @@ impl Protocol for Node {
         view.known.sort_unstable_by_key(|known| known.0);
         view.known.dedup();
         view.delivered = self.older.count(&self.recent) - unsynced.len() as u64;
-        view.duplicates = self.duplicates.into();
+        view.duplicates = self.tally.duplicates();
         view.inbox.extend(direct.inbox().cloned());
     }
 
@@ -431,25 +428,18 @@ impl Node {
 
     /// A broadcast came in, from a peer or from the application: deliver and pass it on, if it is new.
     fn receive(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
-        if self.weakness.is_some() {
+        if self.tally.is_weak() {
             return self.receive_weakly(net, from, payload, hops);
         }
         if !self.is_new(net, payload) {
-            self.duplicates = self.duplicates.saturating_add(1);
-            return;
+            return self.tally.count();
         }
-        self.take_in(net, from, payload, hops);
-    }
-
-    /// Writes a new broadcast into the log, delivers it when it is safe there, and passes it on.
-    #[inline]
-    fn take_in(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
-        let keeps_log = !self.lacks(Weakness::NoLog);
-        if keeps_log && net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
+        // The record goes first: what is delivered is safe.
+        if net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
             return self.await_sync(net, from, payload, hops);
         }
         net.notify(Notice::Delivered { payload, hops });
-        flood::spread(net, self, from, payload, hops);
+        flood::spread(net, &self.neighbors, from, payload, hops);
     }
 
     /// Whether a broadcast was not seen before. From now on it was.

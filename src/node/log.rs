@@ -8,7 +8,7 @@
 //! left: the next life goes on right after the last sequence number that it finds, under the same incarnation. Numbers
 //! that were reserved ahead and skipped would be holes that nobody can ever fill.
 
-use super::{Node, Weakness, flood};
+use super::{Node, Weakness};
 use crate::id::NodeId;
 use crate::message::Payload;
 use crate::protocol::Notice;
@@ -59,13 +59,14 @@ impl Unsynced {
 impl Node {
     /// A new life: takes up what is in the log, in the order in which it got there.
     pub(super) fn recover(&mut self, net: &impl Transport<Node>, log: &[NodeRecord]) {
+        let begins_anew = self.lacks(Weakness::ReusedSequences);
         for &NodeRecord::Delivered { payload } in log {
             self.record(net, payload);
             let broadcast = net.broadcast(payload);
             if broadcast.origin.node == net.me() {
                 let publisher = &mut self.aside.publisher;
                 publisher.restored = Some(broadcast.origin.incarnation);
-                if self.weakness != Some(Weakness::ReusedSequences) {
+                if !begins_anew {
                     publisher.next_sequence = broadcast.sequence + 1;
                 }
             }
@@ -84,7 +85,7 @@ impl Node {
         let is_own = from.is_none();
         self.aside.unsynced.waiting.push_back(Waiting { payload, hops, is_own });
         if let Some(from) = from {
-            flood::spread(net, self, Some(from), payload, hops);
+            self.pass_along(net, Some(from), payload, hops);
             if self.aside.unsynced.is_full() {
                 // More would come than the disk takes. A link that ends can be seen, a message that is dropped cannot.
                 net.close(from);
@@ -100,7 +101,7 @@ impl Node {
             unsynced.safe += 1;
             net.notify(Notice::Delivered { payload, hops });
             if is_own {
-                flood::spread(net, self, None, payload, hops);
+                self.pass_along(net, None, payload, hops);
             }
         }
     }

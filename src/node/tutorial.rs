@@ -316,9 +316,10 @@ impl Node {
     }
 
     fn search_failed(&mut self, net: &mut impl Transport<Node>) {
+        let gives_up = self.lacks(Weakness::NoRetry);
         let Aside { tutorial, state, .. } = &mut *self.aside;
         tutorial.search = Search::Resting;
-        if *state == State::Leaving || self.weakness == Some(Weakness::NoRetry) {
+        if *state == State::Leaving || gives_up {
             return;
         }
         let pause = FIRST_PAUSE * 2u32.pow(tutorial.failures.min(MOST_FAILURES));

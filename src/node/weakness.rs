@@ -1,11 +1,11 @@
 //! Nodes that lack something which the protocol needs. Whoever judges networks can see with them what his judgement is
 //! worth: a judge that does not notice a missing retry proves nothing about retries.
 
-use super::{Node, NodeConfig};
+use super::{Node, NodeConfig, NodeMessage, NodeRecord, flood};
 use crate::id::NodeId;
 use crate::message::Payload;
 use crate::protocol::Notice;
-use crate::transport::Transport;
+use crate::transport::{Durability, Transport};
 use rustc_hash::FxHashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub enum Weakness {
 }
 
 impl Weakness {
-    /// All of them.
+    /// All of them, in their order.
     pub const ALL: [Weakness; 8] = [
         Weakness::NoDuplicateMemory,
         Weakness::NoRepair,
@@ -66,6 +66,39 @@ impl Weakness {
     }
 }
 
+/// How many copies of broadcasts came in vain, and what the node lacks: in one word, because every copy reads both, and
+/// no more fits into the cache line that it reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tally(u64);
+
+impl Tally {
+    /// Above these bits stands the weakness, counted from 1.
+    const COUNT_BITS: u32 = 56;
+
+    pub(super) fn of(weakness: Option<Weakness>) -> Tally {
+        Tally(weakness.map_or(0, |weakness| (1 + weakness as u64) << Tally::COUNT_BITS))
+    }
+
+    #[inline]
+    pub(super) fn count(&mut self) {
+        self.0 += 1;
+    }
+
+    #[inline]
+    pub(super) fn is_weak(self) -> bool {
+        self.0 >> Tally::COUNT_BITS != 0
+    }
+
+    pub(super) fn duplicates(self) -> u64 {
+        self.0 & ((1 << Tally::COUNT_BITS) - 1)
+    }
+
+    fn weakness(self) -> Option<Weakness> {
+        let place = (self.0 >> Tally::COUNT_BITS) as usize;
+        Some(Weakness::ALL[place.checked_sub(1)?])
+    }
+}
+
 /// What a node that tells broadcasts apart by their content alone has seen. Looked up only.
 #[derive(Debug, Default)]
 pub(super) struct Contents(FxHashSet<(String, String)>);
@@ -73,7 +106,7 @@ pub(super) struct Contents(FxHashSet<(String, String)>);
 impl Node {
     /// Whether it lacks this.
     pub(super) fn lacks(&self, weakness: Weakness) -> bool {
-        self.weakness == Some(weakness)
+        self.tally.weakness() == Some(weakness)
     }
 
     /// A broadcast came in at a weakened node.
@@ -88,11 +121,42 @@ impl Node {
         let is_new =
             self.is_new(net, payload) && !(self.lacks(Weakness::ContentId) && self.is_known(net, payload));
         if is_new {
-            return self.take_in(net, from, payload, hops);
+            return self.take_in_weakly(net, from, payload, hops);
         }
-        self.duplicates = self.duplicates.saturating_add(1);
+        self.tally.count();
         if self.lacks(Weakness::NoDuplicateMemory) {
             net.notify(Notice::Delivered { payload, hops });
+        }
+    }
+
+    fn take_in_weakly(
+        &mut self,
+        net: &mut impl Transport<Node>,
+        from: Option<NodeId>,
+        payload: Payload,
+        hops: u32,
+    ) {
+        let keeps_log = !self.lacks(Weakness::NoLog);
+        if keeps_log && net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
+            return self.await_sync(net, from, payload, hops);
+        }
+        net.notify(Notice::Delivered { payload, hops });
+        self.pass_along(net, from, payload, hops);
+    }
+
+    /// Passes a broadcast on as far as it does that.
+    pub(super) fn pass_along(
+        &self,
+        net: &mut impl Transport<Node>,
+        from: Option<NodeId>,
+        payload: Payload,
+        hops: u32,
+    ) {
+        if !self.lacks(Weakness::OneNeighbor) {
+            return flood::spread(net, &self.neighbors, from, payload, hops);
+        }
+        if let Some(peer) = self.neighbors.iter().find(|&peer| Some(peer) != from) {
+            net.send(peer, NodeMessage::Data { payload, hops: hops + 1 });
         }
     }
 
@@ -100,5 +164,20 @@ impl Node {
     fn is_known(&mut self, net: &impl Transport<Node>, payload: Payload) -> bool {
         let message = &net.broadcast(payload).message;
         !self.aside.contents.0.insert((message.title.clone(), message.message.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_and_a_weakness_share_a_word() {
+        for weakness in Weakness::ALL.map(Some).into_iter().chain([None]) {
+            let mut tally = Tally::of(weakness);
+            (0..300).for_each(|_| tally.count());
+            assert_eq!((tally.weakness(), tally.is_weak()), (weakness, weakness.is_some()));
+            assert_eq!(tally.duplicates(), 300);
+        }
     }
 }
