@@ -443,7 +443,7 @@ impl Node {
     }
 
     /// Whether a broadcast was not seen before. From now on it was.
-    #[inline]
+    #[inline(always)]
     fn is_new(&mut self, net: &mut impl Transport<Node>, payload: Payload) -> bool {
         let sight = self.record(net, payload);
         if let Some((first, last)) = sight.given_up {
@@ -452,6 +452,7 @@ impl Node {
         sight.is_new
     }
 
+    #[inline(always)]
     fn record(&mut self, net: &impl Transport<Node>, payload: Payload) -> Sight {
         let (series, sequence) = (net.series(payload), net.broadcast(payload).sequence);
         match self.recent.record(series, sequence, &self.older) {

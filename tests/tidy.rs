@@ -53,7 +53,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "mill",
-        &["fault", "judge", "network", "observe", "protocol", "report", "scenario", "sim", "units", "world"],
+        &[
+            "fault", "judge", "network", "observe", "protocol", "report", "scenario", "sim", "time", "units",
+            "world",
+        ],
     ),
 ];
 

@@ -34,7 +34,7 @@ const MOST_WORK: u64 = 1 << 25;
 pub struct Reach {
     /// Nodes entitled to it: up from its publication to the end.
     pub entitled: usize,
-    /// Those of them for whom it was possible, with the links and the faults that there were.
+    /// Those of them for whom it was possible, with the faults that there were. Where nodes join, the overlay is to link them.
     pub possible: usize,
     /// Those of these that delivered it.
     pub delivered: usize,
@@ -84,8 +84,7 @@ impl Coverage {
                     Some(_) => work_left -= work,
                     None => coverage.unasked += 1,
                 }
-                let judge =
-                    Misses { metrics, spread, ever_linked: &ever_linked, earliest: earliest.as_ref() };
+                let judge = Misses::of(metrics, spread, &ever_linked, earliest.as_ref());
                 for node in missing {
                     let miss =
                         |earliest| Miss { broadcast: number, published: spread.published, node, earliest };
@@ -137,7 +136,11 @@ impl Coverage {
                 format!("{} of {} deliveries{impossible}", counted(delivered), counted(possible)),
             );
         };
-        let when = miss.earliest.map_or(String::new(), |time| format!(", possible at {time}"));
+        let when = match miss.earliest {
+            Some(time) => format!(", possible at {time}"),
+            None if self.unasked > 0 => String::new(),
+            None => ", possible if it had been linked to the others".into(),
+        };
         let text = format!(
             "{} of {} deliveries are missing though possible, the first at {miss}{when}{impossible}",
             counted(possible - delivered),
@@ -211,20 +214,36 @@ struct Misses<'a> {
     ever_linked: &'a [u32],
     /// What the oracle says, if it was asked.
     earliest: Option<&'a Earliest<'a>>,
+    /// Whether anybody who is up at the end could have it.
+    outlives: bool,
 }
 
-impl Misses<'_> {
+impl<'a> Misses<'a> {
+    fn of(
+        metrics: &'a Metrics,
+        spread: &'a Spread,
+        ever_linked: &'a [u32],
+        earliest: Option<&'a Earliest<'a>>,
+    ) -> Misses<'a> {
+        let could = |node: NodeId| earliest.is_none_or(|earliest| earliest.at_last(node).is_some());
+        let outlives = metrics.nodes().any(|node| metrics.stopped(node).is_none() && could(node));
+        Misses { metrics, spread, ever_linked, earliest, outlives }
+    }
+
     fn chance(&self, node: NodeId) -> Chance {
         let origin = self.spread.origin;
-        if self.ever_linked[node.index()] != self.ever_linked[origin.index()] {
-            // Who joined, on either side, was to be linked: that it never was is no excuse.
-            let was_to_be_linked = self.metrics.had_to_join(node) || self.metrics.had_to_join(origin);
-            return if was_to_be_linked { Chance::Possible(None) } else { Chance::Impossible };
-        }
-        match self.earliest.map(|earliest| earliest.at_last(node)) {
-            Some(None) => Chance::Impossible,
-            Some(time) => Chance::Possible(time),
-            None => Chance::Possible(None),
+        let was_linked = self.ever_linked[node.index()] == self.ever_linked[origin.index()];
+        let earliest = match self.earliest {
+            Some(earliest) => earliest.at_last(node),
+            None if was_linked => return Chance::Possible(None),
+            None => None,
+        };
+        // Who joined, on either side, was to be linked: that it was not is no excuse, as long as somebody has what it missed.
+        let was_to_be_linked = self.metrics.had_to_join(node) || self.metrics.had_to_join(origin);
+        match earliest {
+            None if was_to_be_linked && self.outlives => Chance::Possible(None),
+            None => Chance::Impossible,
+            time => Chance::Possible(time),
         }
     }
 }
