@@ -356,7 +356,8 @@ fn every_kind_of_event_matters() {
     let mut runner = TestRunner::deterministic();
     let courses: Vec<Course> =
         (0..2_000).map(|_| any_course().new_tree(&mut runner).unwrap().current()).collect();
-    let kinds: [(&str, fn(&Event) -> bool); 5] = [
+    type Kind = (&'static str, fn(&Event) -> bool);
+    let kinds: [Kind; 5] = [
         ("crashes that lose logs", |event| matches!(event, Event::Crash(_, LogFate::Lost))),
         ("sessions", |event| matches!(event, Event::Up(..))),
         ("ends of sessions", |event| matches!(event, Event::Down(..))),
