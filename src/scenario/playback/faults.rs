@@ -101,8 +101,14 @@ impl<W: World> Playback<W> {
             Turn::Lift { step, condition } => self.lift(step, ConditionId(condition)),
             Turn::Return { step, node } => {
                 let node = NodeId(node);
-                self.bring_back(step, node);
-                self.depart_later(step, node);
+                match self.churn(step) {
+                    Some(_) => {
+                        self.bring_back(step, node);
+                        self.depart_later(step, node);
+                    }
+                    // It is the crash that counts, not its end.
+                    None => self.network.restart(node),
+                }
             }
             Turn::Depart { step, node } => self.depart(step, NodeId(node)),
             Turn::Arrive { step } => self.arrive(step),
