@@ -71,7 +71,7 @@ pub enum Condition {
         /// At most so much longer; how much is drawn uniformly for every message.
         max: Duration,
     },
-    /// These nodes do nothing; what reaches them waits.
+    /// These nodes do nothing; what reaches them waits, what the application asks of them as well.
     Pause(Whom),
     /// These nodes take so long for each thing that they handle; what reaches them meanwhile waits in a line.
     Slow {
@@ -82,7 +82,7 @@ pub enum Condition {
     },
     /// The clocks of these nodes are wrong.
     Clock {
-        /// Which nodes.
+        /// Which nodes, of those that are there when it begins.
         whom: Whom,
         /// So many nanoseconds ahead of the calendar; behind it, if negative.
         skew: i64,

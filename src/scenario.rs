@@ -249,10 +249,11 @@ impl<C: Clone> Scenario<C> {
         SimConfig { graph: Arc::clone(&self.graph), links, disk, node }
     }
 
-    /// Logs are only kept where somebody may start again.
+    /// Logs are only kept where somebody may start again, or where it takes time to write them.
     fn disk(&self) -> Disk {
+        let takes_time = !self.file.disk.sync.is_zero();
         let restarts = |step: &PlannedStep| matches!(&step.action, Action::Fault(plan) if plan.restarts());
-        if self.timeline.iter().any(restarts) { Disk::Syncs(self.file.disk.sync) } else { Disk::None }
+        if takes_time || self.timeline.iter().any(restarts) { Disk::Syncs(self.file.disk.sync) } else { Disk::None }
     }
 }
 

@@ -219,6 +219,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
                 self.handle(to, |node, net| node.on_timer(net, timer));
             }
             Stored::Synced { .. } => self.synced(to),
+            Stored::Command(command) => self.commanded(to, command),
             Stored::Wake => {
                 while let Some(event) = self.core.next_in_line(to) {
                     self.carry_out_late(event);
@@ -319,6 +320,11 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         if self.core.sessions.end(to, from, session) {
             self.link_down(to, from, Some(session));
         }
+    }
+
+    fn commanded(&mut self, node: NodeId, command: Command) {
+        self.core.note(digest::COMMAND, node, node, 0);
+        self.handle(node, |state, net| state.on_command(net, command));
     }
 
     /// What a node wrote into its log is safe.
@@ -459,9 +465,10 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
     }
 
     fn command(&mut self, node: NodeId, command: Command) {
-        if self.is_up(node) {
-            self.core.note(digest::COMMAND, node, node, 0);
-            self.handle(node, |state, net| state.on_command(net, command));
+        if self.is_up(node)
+            && let Some(command) = self.core.postpones_command(node, command)
+        {
+            self.commanded(node, command);
         }
     }
 

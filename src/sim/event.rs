@@ -5,7 +5,7 @@ use super::queue::Queue;
 use super::sessions::Session;
 use crate::fault::ConditionId;
 use crate::id::NodeId;
-use crate::protocol::Protocol;
+use crate::protocol::{Command, Protocol};
 use crate::time::Time;
 use slab::Slab;
 use std::time::Duration;
@@ -64,6 +64,8 @@ pub(super) enum Stored<P: Protocol> {
     Timer { timer: P::Timer, life: u32 },
     /// What the node wrote into its log in this life is safe, as far as it was written when the sync began.
     Synced { life: u32 },
+    /// The application asked for something while the node stood still.
+    Command(Command),
     /// The node is ready for what waits for it.
     Wake,
     /// `from` asks for a link; at its end, the session before is over.
@@ -101,8 +103,8 @@ impl<P: Protocol, Q: Queue<Event>> Events<P, Q> {
     /// # Panics
     /// If `time` lies before an event that has happened already.
     pub(super) fn push(&mut self, time: Time, to: NodeId, stored: Stored<P>) {
-        let place = u32::try_from(self.stored.insert(stored)).expect("fewer than 2^32 events");
-        self.queue.push(time, Event::stored(to, place));
+        let event = self.aside(to, stored);
+        self.queue.push(time, event);
     }
 
     /// # Panics
@@ -134,6 +136,12 @@ impl<P: Protocol, Q: Queue<Event>> Events<P, Q> {
     /// Takes out what an event left in the store.
     pub(super) fn take(&mut self, place: u32) -> Stored<P> {
         self.stored.remove(place as usize)
+    }
+
+    /// An event that is not in the queue, but waits elsewhere.
+    pub(super) fn aside(&mut self, to: NodeId, stored: Stored<P>) -> Event {
+        let place = u32::try_from(self.stored.insert(stored)).expect("fewer than 2^32 events");
+        Event::stored(to, place)
     }
 
     /// What an event left in the store.

@@ -8,7 +8,7 @@ use super::{Core, LinkKind, digest};
 use crate::fault::{Condition, ConditionId, Effects, Whom};
 use crate::id::NodeId;
 use crate::observe::{DropReason, Observation, Observer, Parcel};
-use crate::protocol::Protocol;
+use crate::protocol::{Command, Protocol};
 use crate::rng::{Draws, Purpose};
 use crate::time::{Time, nanos};
 use rustc_hash::FxHashMap;
@@ -392,6 +392,17 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         faults.lines.entry(to).or_default().push_back(event);
         self.events.push(free, to, Stored::Wake);
         true
+    }
+
+    /// A command to a node that stands still waits as well; otherwise it comes back.
+    pub(super) fn postpones_command(&mut self, node: NodeId, command: Command) -> Option<Command> {
+        let now = self.now;
+        let Some(faults) = self.faults.as_deref_mut() else { return Some(command) };
+        let Some(pause) = faults.pause(node) else { return Some(command) };
+        faults.imposed[pause.0 as usize].effects.on_node(now);
+        let event = self.events.aside(node, Stored::Command(command));
+        faults.lines.entry(node).or_default().push_back(event);
+        None
     }
 
     /// The next event that a node is ready for now, of those that wait.

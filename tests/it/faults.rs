@@ -215,3 +215,17 @@ fn an_uplink_passes_so_many_bytes_a_second() {
     let last: Vec<u64> = summary.listed.iter().filter_map(|listed| listed.last_ns).collect();
     assert_eq!(last, [10_000_000 + bytes * 1_000_000, 10_000_000 + 2 * bytes * 1_000_000], "{summary}");
 }
+
+/// What the application asks of a node that stands still, it does when it goes on.
+#[test]
+fn a_command_waits_for_a_paused_node() {
+    let summary = play(json!({
+        "timeline": [
+            {"at": "5s", "do": {"pause": {"who": 3, "for": "2s"}}},
+            {"at": "6s", "do": {"broadcast": {"from": 3}}}
+        ],
+        "end": "5min"
+    }));
+    assert_eq!(summary.verdict(), Verdict::Pass, "{summary}");
+    assert_eq!(summary.listed[0].published_ns, 7_000_000_000);
+}
