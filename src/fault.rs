@@ -71,7 +71,8 @@ pub enum Condition {
         /// At most so much longer; how much is drawn uniformly for every message.
         max: Duration,
     },
-    /// These nodes do nothing; what reaches them waits, what the application asks of them as well.
+    /// These nodes do nothing; what reaches them waits, what the application asks of them as well. One that
+    /// crashes meanwhile does not stand still any more when it starts again.
     Pause(Whom),
     /// These nodes take so long for each thing that they handle; what reaches them meanwhile waits in a line.
     Slow {

@@ -145,7 +145,8 @@ impl Course {
 impl Evidence<'_> {
     /// Whether what has not happened might yet have.
     fn is_unfinished(&self) -> bool {
-        self.in_flight.messages > 0 || !self.course.complete || self.is_harmed()
+        let InFlight { messages, syncs, .. } = self.in_flight;
+        messages + syncs > 0 || !self.course.complete || self.is_harmed()
     }
 
     /// Whether a fault goes on: then nothing can be judged.

@@ -255,12 +255,12 @@ impl<W: World> Network<W> {
         self.world.impose(condition)
     }
 
-    /// It is over.
+    /// It is over; whether it was not before.
     ///
     /// # Panics
     /// If nothing was imposed under this number.
-    pub fn lift(&mut self, id: ConditionId) {
-        self.world.lift(id);
+    pub fn lift(&mut self, id: ConditionId) -> bool {
+        self.world.lift(id)
     }
 
     /// Hands any command to a node.

@@ -253,7 +253,11 @@ impl<C: Clone> Scenario<C> {
     fn disk(&self) -> Disk {
         let takes_time = !self.file.disk.sync.is_zero();
         let restarts = |step: &PlannedStep| matches!(&step.action, Action::Fault(plan) if plan.restarts());
-        if takes_time || self.timeline.iter().any(restarts) { Disk::Syncs(self.file.disk.sync) } else { Disk::None }
+        if takes_time || self.timeline.iter().any(restarts) {
+            Disk::Syncs(self.file.disk.sync)
+        } else {
+            Disk::None
+        }
     }
 }
 

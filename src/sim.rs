@@ -90,6 +90,8 @@ impl<P: Protocol> SimConfig<P> {
 pub struct Sim<P: Protocol, O, Q = Calendar<Event>> {
     config: P::Config,
     nodes: Vec<Resident<P>>,
+    /// Links of the topology that are to be given again when nothing is between their ends any more.
+    ungiven: Vec<(NodeId, NodeId)>,
     /// All but the nodes, so that a node's handler and the world can be borrowed at once.
     core: Core<P, O, Q>,
 }
@@ -149,7 +151,8 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             digest: Digest::default(),
             observer,
         };
-        let mut sim = Sim { config: config.node, nodes: Vec::with_capacity(nodes), core };
+        let mut sim =
+            Sim { config: config.node, nodes: Vec::with_capacity(nodes), ungiven: Vec::new(), core };
         config.graph.node_ids().for_each(|node| sim.start(node, true));
         for node in config.graph.node_ids() {
             config.graph.neighbors(node).iter().for_each(|&peer| sim.announce(node, peer));
@@ -208,6 +211,9 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
     }
 
     fn happen(&mut self, to: NodeId, stored: Stored<P>) {
+        if matches!(stored, Stored::Synced { .. }) {
+            self.core.in_flight.syncs -= 1;
+        }
         match stored {
             Stored::Message { from, session, message, bytes } => {
                 self.deliver(from, to, session, (message, bytes));
@@ -220,7 +226,9 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             }
             Stored::Synced { .. } => self.synced(to),
             Stored::Command(command) => self.commanded(to, command),
+            Stored::Uplink => self.core.uplink_free(to),
             Stored::Wake => {
+                self.core.woken(to);
                 while let Some(event) = self.core.next_in_line(to) {
                     self.carry_out_late(event);
                 }
@@ -228,10 +236,14 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             Stored::Open { from, session, ended } => self.opened(from, to, session, ended),
             Stored::Accepted { from, session } => self.accepted(from, to, session),
             Stored::Closed { from, session } => self.closed(from, to, session),
-            Stored::Silence { peer, session, because } => {
-                if self.core.gives_up(to, peer, session, because) {
-                    self.core.note(digest::SILENCE, peer, to, 0);
-                    self.link_down(to, peer, Some(session));
+            Stored::Silence { peer, session } => {
+                if self.core.gives_up(to, peer, session) {
+                    self.gave_up(to, peer, session);
+                }
+            }
+            Stored::Hushed { peer } => {
+                if let Some(session) = self.core.tires(to, peer) {
+                    self.gave_up(to, peer, session);
                 }
             }
             Stored::Unreachable { peer } => self.link_down(to, peer, None),
@@ -327,6 +339,13 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         self.handle(node, |state, net| state.on_command(net, command));
     }
 
+    /// What waited for a node finds that it has ended its life.
+    fn drop_line(&mut self, node: NodeId) {
+        for event in self.core.take_line(node) {
+            self.carry_out_late(event);
+        }
+    }
+
     /// What a node wrote into its log is safe.
     fn synced(&mut self, node: NodeId) {
         self.core.note(digest::SYNCED, node, node, 0);
@@ -335,6 +354,11 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             self.core.begin_sync(node, length);
         }
         self.handle(node, |state, net| state.on_synced(net, records));
+    }
+
+    fn gave_up(&mut self, node: NodeId, peer: NodeId, session: Session) {
+        self.core.note(digest::SILENCE, peer, node, 0);
+        self.link_down(node, peer, Some(session));
     }
 
     fn link_up(&mut self, node: NodeId, peer: NodeId, session: Session) {
@@ -364,7 +388,8 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
     fn settle(&mut self, id: NodeId) {
         loop {
             if std::mem::take(&mut self.core.stop_after_handler) {
-                return self.core.stop(id);
+                self.core.stop(id);
+                return self.drop_line(id);
             }
             let Some((peer, session)) = self.core.closed_by_handler.pop_front() else { return };
             self.core.note(digest::LINK_DOWN, id, peer, 0);
@@ -384,24 +409,31 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         }
     }
 
-    /// Gives a node that has started again the links of the topology, as far as their other ends are there.
+    /// Gives a node that has started again the links of the topology, as far as their other ends are there; where something is
+    /// between them, later.
     fn give_again(&mut self, node: NodeId) {
         for peer in self.core.sessions.given(node) {
-            let is_there = self.core.up.contains(peer.index());
-            let apart = self.core.faults.as_ref().is_some_and(|faults| faults.separate(node, peer));
-            if !is_there || apart || self.core.sessions.of(node).iter().any(|&(other, ..)| other == peer) {
-                continue;
+            match self.core.is_apart(node, peer) {
+                true => self.ungiven.push((node, peer)),
+                false => self.give_link(node, peer),
             }
-            // The peer may not have noticed yet that the old one is over.
-            let old = self.core.sessions.close(peer, node);
-            let session = self.core.sessions.connect(node, peer);
-            if old.is_some() {
-                self.link_down(peer, node, old);
-            }
-            for (end, other) in [(node, peer), (peer, node)] {
-                if self.core.sessions.up(end, other) == Some(session) {
-                    self.link_up(end, other, session);
-                }
+        }
+    }
+
+    fn give_link(&mut self, node: NodeId, peer: NodeId) {
+        let are_up = [node, peer].iter().all(|end| self.core.up.contains(end.index()));
+        if !are_up || self.core.sessions.of(node).iter().any(|&(other, ..)| other == peer) {
+            return;
+        }
+        // The peer may not have noticed yet that the old one is over.
+        let old = self.core.sessions.close(peer, node);
+        let session = self.core.sessions.connect(node, peer);
+        if old.is_some() {
+            self.link_down(peer, node, old);
+        }
+        for (end, other) in [(node, peer), (peer, node)] {
+            if self.core.sessions.up(end, other) == Some(session) {
+                self.link_up(end, other, session);
             }
         }
     }
@@ -455,6 +487,10 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
         self.core.up.grow(id.index() + 1);
         self.core.up.insert(id.index());
         self.core.late_starts.push(self.core.now);
+        let now = self.core.now;
+        if let Some(faults) = &mut self.core.faults {
+            faults.set_clock(now, id);
+        }
         self.start(id, false);
         id
     }
@@ -466,7 +502,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
 
     fn command(&mut self, node: NodeId, command: Command) {
         if self.is_up(node)
-            && let Some(command) = self.core.postpones_command(node, command)
+            && let Some(Stored::Command(command)) = self.core.postpones_stored(node, Stored::Command(command))
         {
             self.commanded(node, command);
         }
@@ -510,19 +546,17 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
         core.changes += 1;
         let log = core.logs.crash(node, crash.log);
         core.tell(Observation::Crashed { node, log });
-        core.lose_all_held(node);
+        core.ends(node);
         let is_silent = crash.detection == Detection::Silence;
         core.ends.insert(node, End { time: core.now, has_crashed: true, is_silent });
         for (peer, session) in core.sessions.close_all(node) {
             if is_silent {
-                core.expect_silence(peer, node, session, core.links.silence, None);
+                core.expect_silence(peer, node, session, core.links.silence);
             } else {
                 core.control(node, peer, Stored::Closed { from: node, session });
             }
         }
-        for event in self.core.take_line(node) {
-            self.carry_out_late(event);
-        }
+        self.drop_line(node);
     }
 
     fn restart(&mut self, node: NodeId) {
@@ -552,10 +586,17 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
         let Some(session) = up.filter(|_| up == self.core.sessions.up(b, a)) else { return false };
         self.core.note(digest::RESET, a, b, 0);
         self.core.lose_held_between(a, b, session);
-        self.core.sessions.close(a, b);
-        self.core.sessions.close(b, a);
-        self.link_down(a, b, Some(session));
-        self.link_down(b, a, Some(session));
+        // Who stands still learns of it later.
+        let ends = [(a, b), (b, a)].map(|(end, peer)| {
+            let closed = Stored::Closed { from: peer, session };
+            self.core.postpones_stored(end, closed).map(|_| (end, peer))
+        });
+        for (end, peer) in ends.into_iter().flatten() {
+            self.core.sessions.close(end, peer);
+        }
+        for (end, peer) in ends.into_iter().flatten() {
+            self.link_down(end, peer, Some(session));
+        }
         true
     }
 
@@ -563,8 +604,19 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
         self.core.impose(condition, self.nodes.len())
     }
 
-    fn lift(&mut self, id: ConditionId) {
-        self.core.lift(id, self.nodes.len());
+    fn lift(&mut self, id: ConditionId) -> bool {
+        let was_in_force = self.core.lift(id, self.nodes.len());
+        for (node, peer) in std::mem::take(&mut self.ungiven) {
+            match self.core.is_apart(node, peer) {
+                true => self.ungiven.push((node, peer)),
+                false => self.give_link(node, peer),
+            }
+        }
+        was_in_force
+    }
+
+    fn is_cut(&self, a: NodeId, b: NodeId) -> bool {
+        self.core.faults.as_ref().is_some_and(|faults| faults.separate(a, b))
     }
 
     fn effects(&self, id: ConditionId) -> Effects {

@@ -73,11 +73,14 @@ pub trait World {
     /// From now on something is wrong.
     fn impose(&mut self, condition: Condition) -> ConditionId;
 
-    /// It is over. What was lifted before stays lifted.
+    /// It is over. Whether it was not before.
     ///
     /// # Panics
     /// If nothing was imposed under this number.
-    fn lift(&mut self, id: ConditionId);
+    fn lift(&mut self, id: ConditionId) -> bool;
+
+    /// Whether a cut is between two nodes, one way at least.
+    fn is_cut(&self, a: NodeId, b: NodeId) -> bool;
 
     /// What came of it so far.
     ///
@@ -121,6 +124,8 @@ pub struct InFlight {
     pub messages: u64,
     /// Those that carry a broadcast's content.
     pub payloads: u64,
+    /// Logs that are being made safe.
+    pub syncs: u64,
 }
 
 /// What one node sent and received. The world counts, so that every protocol has these for free.

@@ -130,6 +130,8 @@ struct Halt {
     /// Whether the event came, if one was waited for.
     #[serde(skip_serializing_if = "Option::is_none")]
     reached: Option<bool>,
+    /// Whether the scenario's end came before.
+    is_end: bool,
     #[serde(flatten)]
     status: Status,
 }
@@ -144,6 +146,7 @@ pub(super) fn run_to<P: Protocol>(
     arguments: &RunArguments,
     mut scenario: Scenario<P::Config>,
 ) -> Result<u8, Failure> {
+    let is_end = arguments.until.is_some_and(|until| Time::ZERO + until > scenario.end);
     if let Some(until) = arguments.until {
         scenario.end = scenario.end.min(Time::ZERO + until);
     }
@@ -164,6 +167,7 @@ pub(super) fn run_to<P: Protocol>(
         events: crate::world::World::events(network.world()),
         digest: network.digest().to_string(),
         reached,
+        is_end: is_end && reached != Some(true),
         status: files::status(network),
     };
     if arguments.json {
@@ -180,6 +184,9 @@ impl Display for Halt {
             writeln!(f, "That event did not come.\n")?;
         }
         let time = Time::from_nanos(self.time_ns);
+        if self.is_end {
+            writeln!(f, "The end of the scenario came first.\n")?;
+        }
         writeln!(f, "At {time}, after {} events (digest {})\n", grouped(self.events), self.digest)?;
         let NetworkStatus { nodes, ever, links, components, largest_component, ref degrees, .. } =
             self.status.network;

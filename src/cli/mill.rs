@@ -174,7 +174,7 @@ impl MillArguments {
 /// A case that failed, if its scenario could be written.
 fn told<C>(case: &FailedCase<C>) -> Result<String, Failure> {
     match &case.kept {
-        Some(Err(error)) => Err(Failure::Internal(error.clone())),
+        Some(Err(error)) => Err(Failure::output("the scenario")(std::io::Error::other(error.clone()))),
         _ => Ok(case.tell(&quoted(&program()))),
     }
 }

@@ -195,6 +195,10 @@ impl Reach {
 fn reach(metrics: &Metrics, spread: &Spread, end: Time) -> (Reach, Vec<NodeId>) {
     let mut reach = Reach::default();
     let mut missing = Vec::new();
+    if spread.receivers() == 0 && !metrics.is_entitled(spread, spread.origin, end) {
+        // Its origin was gone before it was safe and anybody heard of it: it never was.
+        return (reach, missing);
+    }
     for node in metrics.nodes().filter(|&node| metrics.is_entitled(spread, node, end)) {
         reach.entitled += 1;
         if spread.reached(node) {

@@ -114,8 +114,9 @@ pub(super) fn agreement(evidence: Evidence<'_>) -> (Verdict, String) {
 /// I6: what somebody alive has, everybody alive has delivered or reported as given up.
 pub(super) fn no_silent_loss(evidence: Evidence<'_>) -> (Verdict, String) {
     let Some(audit) = evidence.metrics.audit() else { return (Verdict::Vacuous, NOT_WATCHED.into()) };
-    let mut told = 0usize;
+    let (mut told, mut known) = (0usize, 0usize);
     for payload in payloads(evidence).filter(|&payload| is_known(evidence, payload)) {
+        known += 1;
         let Broadcast { origin, sequence, .. } = evidence.broadcasts.get(payload);
         for node in alive(evidence).filter(|&node| !evidence.metrics.holds(payload, node)) {
             if !audit.is_given_up(node, *origin, *sequence) {
@@ -130,7 +131,10 @@ pub(super) fn no_silent_loss(evidence: Evidence<'_>) -> (Verdict, String) {
             told += 1;
         }
     }
-    (Verdict::Pass, format!("{} deliveries were given up, and all were reported", counted(told)))
+    match known {
+        0 => (Verdict::Vacuous, "nobody alive has any broadcast".into()),
+        _ => (Verdict::Pass, format!("{} deliveries were given up, and all were reported", counted(told))),
+    }
 }
 
 /// I7: at no time too many neighbors; at the end neither too many nor too few, and each neighbor thinks the same.
@@ -141,6 +145,9 @@ pub(super) fn degree(evidence: Evidence<'_>) -> (Verdict, String) {
         return (Verdict::Fail, text);
     }
     let nodes: Vec<NodeId> = alive(evidence).collect();
+    if nodes.is_empty() {
+        return nobody();
+    }
     let least = LEAST_DEGREE.min(nodes.len().saturating_sub(1));
     for &node in &nodes {
         let neighbors = (evidence.view)(node).neighbors;
@@ -156,7 +163,7 @@ pub(super) fn degree(evidence: Evidence<'_>) -> (Verdict, String) {
         let one_sided = |peer: &NodeId| !(evidence.view)(*peer).neighbors.contains(&node);
         if let Some(peer) = neighbors.iter().find(|peer| one_sided(peer)) {
             let text = format!(
-                "node {} is a neighbor of node {} and does not know{}",
+                "node {} takes node {} for a neighbor, which does not know of it{}",
                 node.0,
                 peer.0,
                 calm(evidence)
@@ -177,7 +184,8 @@ pub(super) fn no_cut(evidence: Evidence<'_>) -> (Verdict, String) {
         Some((time, before, after)) => {
             (Verdict::Fail, format!("at {time} the overlay fell from {before} into {after} components"))
         }
-        None => (Verdict::Pass, format!("never in {}", seen.looks())),
+        None if seen.calm_looks == 0 => (Verdict::Vacuous, "there was no calm moment to look".into()),
+        None => (Verdict::Pass, format!("never in {} looks in calm times", grouped(seen.calm_looks))),
     }
 }
 
@@ -186,6 +194,9 @@ pub(super) fn repair(evidence: Evidence<'_>) -> (Verdict, String) {
     let Some(Seen { whole_since, .. }) = &evidence.course.seen else {
         return (Verdict::Vacuous, NOT_WATCHED.into());
     };
+    if alive(evidence).next().is_none() {
+        return nobody();
+    }
     let calm_since = evidence.course.calm_since;
     let heal = evidence.guarantee.heal;
     match *whole_since {
@@ -197,7 +208,12 @@ pub(super) fn repair(evidence: Evidence<'_>) -> (Verdict, String) {
             let took = human_duration(whole.since(calm_since));
             (Verdict::Fail, format!("it took {took}, more than {}", human_duration(heal)))
         }
-        Some(whole) if whole <= calm_since => (Verdict::Pass, "in one component all the while".into()),
+        Some(whole) if whole <= calm_since && calm_since == Time::ZERO => {
+            (Verdict::Pass, "in one component all the while; nothing happened to it".into())
+        }
+        Some(whole) if whole <= calm_since => {
+            (Verdict::Pass, format!("in one component since {whole}, before the last harm was over"))
+        }
         Some(whole) => {
             let took = human_duration(whole.since(calm_since));
             (Verdict::Pass, format!("in one component {took} after the last harm"))
@@ -228,6 +244,9 @@ pub(super) fn bounded_cost(evidence: Evidence<'_>) -> (Verdict, String) {
 
 /// I11: what a node remembers of others has a bound.
 pub(super) fn bounded_memory(evidence: Evidence<'_>) -> (Verdict, String) {
+    if alive(evidence).next().is_none() {
+        return nobody();
+    }
     let mut most = 0;
     for node in alive(evidence) {
         let view = (evidence.view)(node);
@@ -240,6 +259,10 @@ pub(super) fn bounded_memory(evidence: Evidence<'_>) -> (Verdict, String) {
         }
     }
     (Verdict::Pass, format!("at most {} entries in a list", counted(most)))
+}
+
+fn nobody() -> (Verdict, String) {
+    (Verdict::Vacuous, "nobody is there".into())
 }
 
 fn named(payload: Payload) -> String {

@@ -6,8 +6,9 @@ use crate::id::NodeId;
 use crate::protocol::State;
 use crate::scenario::{Expectation, Playback, Progress, Scenario};
 use crate::time::Time;
-use crate::units::counted;
+use crate::units::grouped;
 use crate::world::World;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Up to so many nodes, every change is looked at.
@@ -23,8 +24,8 @@ pub const HARD_DEGREE: usize = 10;
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     is_open: bool,
-    /// Changes of the world at the latest look.
-    changes: u64,
+    /// Changes of the world at the latest look, and whether a fault went on then.
+    changes: (u64, bool),
     seen: Seen,
     /// So long after the latest harm, links that it broke may still be taken for alive.
     settling: Duration,
@@ -37,6 +38,8 @@ pub struct Watch {
 pub struct Seen {
     /// How often the overlay was looked at.
     pub looks: u64,
+    /// How often when no harm was felt.
+    pub calm_looks: u64,
     /// The first node with too many neighbors, how many, and when.
     pub too_many: Option<(NodeId, usize, Time)>,
     /// The first time that the overlay fell into more components though nobody had done any harm.
@@ -86,7 +89,7 @@ impl Watch {
     /// Looks, if anything has changed; in any case, if it `is_certain`.
     fn look<W: World>(&mut self, playback: &Playback<W>, is_certain: bool) {
         let network = playback.network();
-        let changes = network.world().changes();
+        let changes = (network.world().changes(), playback.is_harmed());
         if changes == self.changes && !is_certain {
             return;
         }
@@ -101,16 +104,27 @@ impl Watch {
                 self.seen.too_many.get_or_insert((node, degree, now));
             }
         }
-        let topology = network.topology();
+        let topology = self.uncut(playback);
         // Who is leaving holds its neighbors together until they are linked.
         let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
         let components = Graph::components(&topology.among(holds)).count();
-        if components > 1 {
+        if components != 1 {
             self.seen.whole_since = None;
         } else {
             self.seen.whole_since.get_or_insert(now);
         }
         self.look_for_cut(playback, now, components);
+    }
+
+    /// The links over which something can pass.
+    fn uncut<W: World>(&self, playback: &Playback<W>) -> Arc<Graph> {
+        let (network, topology) = (playback.network(), playback.network().topology());
+        if !playback.is_harmed() {
+            return topology;
+        }
+        let open = topology.edges().filter(|&(a, b)| !network.world().is_cut(a, b));
+        let open: Vec<(u32, u32)> = open.map(|(a, b)| (a.0, b.0)).collect();
+        Arc::new(Graph::from_edges(topology.nodes(), &open))
     }
 
     /// Steps that nodes take by themselves never cut the overlay. What faults lead to, for as long as links take to notice,
@@ -124,6 +138,7 @@ impl Watch {
         if let Some(before) = self.components.filter(|&before| components > before.max(1)) {
             self.seen.fell_apart.get_or_insert((now, before, components));
         }
+        self.seen.calm_looks += 1;
         self.components = Some(components);
     }
 }
@@ -131,6 +146,6 @@ impl Watch {
 impl Seen {
     /// How often, as a text.
     pub fn looks(&self) -> String {
-        format!("{} looks", counted(self.looks as usize))
+        format!("{} looks", grouped(self.looks))
     }
 }

@@ -125,7 +125,9 @@ impl Display for Score {
         }
         write!(f, "\n\n{}", self.sentence())?;
         match self.verdict {
-            Verdict::Fail => write!(f, "\n(it fails without any weakness, and nothing is worse than that)"),
+            Verdict::Fail => {
+                write!(f, "\n(it fails without any weakness: nothing is worse, and the score says nothing)")
+            }
             _ => write!(f, "\n(caught: the verdict is worse than without the weakness)"),
         }
     }

@@ -75,6 +75,7 @@ impl<C> ScenarioFile<C> {
     pub fn names_data(&self) -> bool {
         matches!(self.topology, Some(Topology::EdgeList { .. }))
             || matches!(self.links.latency, LatencyFile::Matrix(_))
+            || self.timeline.iter().any(|entry| matches!(entry.step, Step::UpTimes(_)))
     }
 }
 

@@ -78,6 +78,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     /// Ends a node's life: its peers learn of it as of any closed link.
     pub(super) fn stop(&mut self, node: NodeId) {
         self.closed_by_handler.clear();
+        self.ends(node);
         for (peer, session) in self.sessions.close_all(node) {
             self.control(node, peer, Stored::Closed { from: node, session });
         }
@@ -94,10 +95,10 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         match stored {
             Stored::Open { from, session, .. } if is_silent => {
                 let patience = self.links.dial.saturating_sub(self.latency(from, node));
-                self.expect_silence(from, node, session, patience, None);
+                self.expect_silence(from, node, session, patience);
             }
             Stored::Accepted { from, session } if is_silent => {
-                self.expect_silence(from, node, session, self.links.silence, None);
+                self.expect_silence(from, node, session, self.links.silence);
             }
             Stored::Open { from, session, .. } | Stored::Accepted { from, session } => {
                 self.note(digest::OPEN, from, node, 0);
@@ -118,6 +119,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
 
     pub(super) fn begin_sync(&mut self, node: NodeId, length: Duration) {
         let (time, life) = (self.now + length, self.life(node));
+        self.in_flight.syncs += 1;
         self.events.push(time, node, Stored::Synced { life });
     }
 

@@ -3,7 +3,6 @@
 
 use super::queue::Queue;
 use super::sessions::Session;
-use crate::fault::ConditionId;
 use crate::id::NodeId;
 use crate::protocol::{Command, Protocol};
 use crate::time::Time;
@@ -74,8 +73,12 @@ pub(super) enum Stored<P: Protocol> {
     Accepted { from: NodeId, session: Session },
     /// `from` ended the session, or did not want it.
     Closed { from: NodeId, session: Session },
-    /// For too long nothing was heard of the peer in a session; if that was because of a condition, it may be over.
-    Silence { peer: NodeId, session: Session, because: Option<ConditionId> },
+    /// The peer in a session is gone without a word, and that was long enough ago.
+    Silence { peer: NodeId, session: Session },
+    /// For a time nothing was heard of the peer; or that was over before.
+    Hushed { peer: NodeId },
+    /// What leaves the node first over its narrow uplink is through.
+    Uplink,
     /// There is no `peer`.
     Unreachable { peer: NodeId },
 }

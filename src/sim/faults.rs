@@ -8,10 +8,11 @@ use super::{Core, LinkKind, digest};
 use crate::fault::{Condition, ConditionId, Effects, Whom};
 use crate::id::NodeId;
 use crate::observe::{DropReason, Observation, Observer, Parcel};
-use crate::protocol::{Command, Protocol};
+use crate::protocol::Protocol;
 use crate::rng::{Draws, Purpose};
 use crate::time::{Time, nanos};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -24,19 +25,49 @@ pub(super) struct Faults<P: Protocol> {
     in_force: Vec<ConditionId>,
     /// What reached nodes that were not ready for it. Looked up only.
     lines: FxHashMap<NodeId, VecDeque<Event>>,
+    /// When nodes are to be woken for what waits for them. Looked up only.
+    wakes: FxHashMap<NodeId, Time>,
     /// Of nodes whose clocks are wrong, or were. Looked up only.
     clocks: FxHashMap<NodeId, Clock>,
     /// What reliable links keep until a cut heals, by sender and receiver, in order of sending.
     held: BTreeMap<(u32, u32), Vec<Held<P>>>,
+    /// What waits at senders with a narrow uplink; the first is under way. Looked up only.
+    uplinks: FxHashMap<NodeId, VecDeque<Waiting<P>>>,
+    /// When the first of them is through. Looked up only.
+    uplink_ready: FxHashMap<NodeId, Time>,
+    /// Ends of links, by node and peer, that hear nothing of the other end.
+    hushed: BTreeMap<(u32, u32), Hush>,
+    /// Those at which a look is planned whether they are to be given up. Looked up only.
+    armed: FxHashSet<(u32, u32)>,
     /// How many messages of the links themselves were sent.
     controls: u64,
 }
 
 struct Imposed {
-    condition: Condition,
-    effects: Effects,
-    /// When a slow node or a narrow uplink is ready for the next thing. Looked up only.
+    /// None, when it is over.
+    condition: Option<Condition>,
+    /// (A cell, since a node that looks at its clock changes nothing else.)
+    effects: Cell<Effects>,
+    /// When a slow node is ready for the next thing. Looked up only.
     free_at: FxHashMap<NodeId, Time>,
+    /// Nodes that ended a life meanwhile: in the next one they do not stand still any more. Looked up only.
+    free: FxHashSet<NodeId>,
+}
+
+/// An end of a link that hears nothing of the other end.
+#[derive(Clone, Copy)]
+struct Hush {
+    session: Session,
+    since: Time,
+    patience: Duration,
+    because: ConditionId,
+}
+
+/// Something that waits for its sender's uplink.
+struct Waiting<P: Protocol> {
+    to: NodeId,
+    session: Session,
+    what: Kept<P>,
 }
 
 /// Something that waits for a cut to heal.
@@ -96,26 +127,41 @@ impl<P: Protocol> Faults<P> {
             imposed: Vec::new(),
             in_force: Vec::new(),
             lines: FxHashMap::default(),
+            wakes: FxHashMap::default(),
             clocks: FxHashMap::default(),
             held: BTreeMap::new(),
+            uplinks: FxHashMap::default(),
+            uplink_ready: FxHashMap::default(),
+            hushed: BTreeMap::new(),
+            armed: FxHashSet::default(),
             controls: 0,
         }
     }
 
     pub(super) fn effects(&self, id: ConditionId) -> Effects {
-        self.imposed[id.0 as usize].effects
+        self.imposed[id.0 as usize].effects.get()
     }
 
-    fn is_in_force(&self, id: ConditionId) -> bool {
-        self.in_force.contains(&id)
+    /// The conditions in force.
+    fn in_force(&self) -> impl Iterator<Item = (ConditionId, &Condition)> {
+        let condition = |&id: &ConditionId| Some((id, self.imposed[id.0 as usize].condition.as_ref()?));
+        self.in_force.iter().filter_map(condition)
+    }
+
+    fn affect(&self, id: ConditionId, change: impl FnOnce(&mut Effects)) {
+        let cell = &self.imposed[id.0 as usize].effects;
+        let mut effects = cell.get();
+        change(&mut effects);
+        cell.set(effects);
     }
 
     /// The cut that stops what `from` sends to `to`.
     fn cut(&self, from: NodeId, to: NodeId) -> Option<ConditionId> {
-        self.in_force.iter().copied().find(|id| match &self.imposed[id.0 as usize].condition {
-            Condition::Cut(cut) => cut.stops(from, to),
-            _ => false,
-        })
+        let mut cuts = self.in_force().filter_map(|(id, condition)| match condition {
+            Condition::Cut(cut) => Some((id, cut)),
+            _ => None,
+        });
+        cuts.find(|(_, cut)| cut.stops(from, to)).map(|(id, _)| id)
     }
 
     /// Whether nothing passes between two nodes, one way at least.
@@ -123,84 +169,112 @@ impl<P: Protocol> Faults<P> {
         self.cut(a, b).or_else(|| self.cut(b, a)).is_some()
     }
 
-    fn pause(&self, node: NodeId) -> Option<ConditionId> {
-        self.in_force.iter().copied().find(|id| match &self.imposed[id.0 as usize].condition {
-            Condition::Pause(whom) => whom.contains(node),
-            _ => false,
-        })
+    /// The condition by which a node stands still.
+    pub(super) fn pause(&self, node: NodeId) -> Option<ConditionId> {
+        let stands = |&(id, condition): &(ConditionId, &Condition)| {
+            matches!(condition, Condition::Pause(whom) if whom.contains(node))
+                && !self.imposed[id.0 as usize].free.contains(&node)
+        };
+        self.in_force().find(stands).map(|(id, _)| id)
     }
 
-    /// A message is on its way; it is the sender's `number`th. `bytes` is what it takes of an uplink.
-    fn meet(
-        &mut self,
-        now: Time,
-        (from, to): (NodeId, NodeId),
-        bytes: u32,
-        number: u64,
-        reliable: bool,
-    ) -> Fate {
+    /// Whether `node` hears nothing of `peer`.
+    fn hears_nothing(&self, node: NodeId, peer: NodeId) -> bool {
+        self.separate(node, peer) || self.pause(peer).is_some()
+    }
+
+    /// The narrowest uplink of a node, and how long it takes to send so many bytes over it.
+    fn uplink(&self, node: NodeId, bytes: u32) -> Option<(ConditionId, u64)> {
+        let length = |rate: u64| u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
+        let narrow = self.in_force().filter_map(|(id, condition)| match condition {
+            Condition::Uplink { whom, bytes_per_second } if whom.contains(node) => {
+                Some((id, u64::try_from(length(*bytes_per_second)).unwrap_or(u64::MAX)))
+            }
+            _ => None,
+        });
+        narrow.max_by_key(|&(_, length)| length)
+    }
+
+    /// A message leaves its sender; it is its `number`th.
+    fn meet(&self, now: Time, (from, to): (NodeId, NodeId), number: u64, reliable: bool) -> Fate {
+        if let Some(cut) = self.cut(from, to) {
+            self.affect(cut, |effects| effects.on_message(now));
+            return Fate::Cut(cut);
+        }
+        let touches = |whom: &Whom| whom.contains(from) || whom.contains(to);
+        let draw = |id: ConditionId| self.draws.at(u64::from(id.0) << 32 | u64::from(from.0), number);
+        let lost = self.in_force().find(|&(id, condition)| match condition {
+            Condition::Loss { whom, share } => !reliable && touches(whom) && draw(id).chance(*share),
+            _ => false,
+        });
+        if let Some((loss, _)) = lost {
+            self.affect(loss, |effects| effects.on_message(now));
+            return Fate::Lost(loss);
+        }
         let (mut wait, mut twice) = (0u64, false);
-        for &id in &self.in_force {
-            let Imposed { condition, effects, free_at } = &mut self.imposed[id.0 as usize];
-            let mut draw = self.draws.at(u64::from(id.0) << 32 | u64::from(from.0), number);
-            let touches = |whom: &Whom| whom.contains(from) || whom.contains(to);
-            match condition {
-                Condition::Cut(cut) if cut.stops(from, to) => {
-                    effects.on_message(now);
-                    return Fate::Cut(id);
-                }
-                Condition::Loss { whom, share } if !reliable && touches(whom) && draw.chance(*share) => {
-                    effects.on_message(now);
-                    return Fate::Lost(id);
-                }
+        for (id, condition) in self.in_force() {
+            let mut draw = draw(id);
+            let longer = match condition {
                 Condition::Duplication { whom, share }
                     if !reliable && touches(whom) && draw.chance(*share) =>
                 {
-                    effects.on_message(now);
                     twice = true;
+                    self.affect(id, |effects| effects.on_message(now));
+                    0
                 }
                 Condition::Delay { whom, share, min, max } if touches(whom) && draw.chance(*share) => {
-                    let more = nanos(*max).saturating_sub(nanos(*min));
-                    let longer = nanos(*min).saturating_add(draw.up_to(more));
-                    wait = wait.saturating_add(longer);
-                    if longer > 0 {
-                        effects.on_message(now);
-                    }
+                    nanos(*min).saturating_add(draw.up_to(nanos(*max).saturating_sub(nanos(*min))))
                 }
-                Condition::Uplink { whom, bytes_per_second } if whom.contains(from) => {
-                    let transfer = u128::from(bytes) * 1_000_000_000 / u128::from((*bytes_per_second).max(1));
-                    let free = free_at.entry(from).or_insert(now);
-                    *free = (*free).max(now).after(u64::try_from(transfer).unwrap_or(u64::MAX));
-                    let longer = nanos(free.since(now));
-                    wait = wait.saturating_add(longer);
-                    if longer > 0 {
-                        effects.on_message(now);
-                    }
-                }
-                _ => {}
+                _ => 0,
+            };
+            if longer > 0 {
+                wait = wait.saturating_add(longer);
+                self.affect(id, |effects| effects.on_message(now));
             }
         }
         Fate::Passes { wait, twice }
     }
 
-    /// What a node's clock shows.
+    /// What a node's clock shows, now that it looks.
     pub(super) fn local(&self, node: NodeId, now: Time) -> u64 {
-        self.clocks.get(&node).map_or(now.nanos(), |clock| clock.local(now))
+        let Some(clock) = self.clocks.get(&node) else { return now.nanos() };
+        self.misled(clock, now, clock.drift != 0);
+        clock.local(now)
     }
 
-    /// By how many nanoseconds its calendar is ahead.
-    pub(super) fn skew(&self, node: NodeId) -> i64 {
-        self.clocks.get(&node).map_or(0, |clock| clock.skew)
+    /// By how many nanoseconds its calendar is ahead, now that it looks.
+    pub(super) fn skew(&self, node: NodeId, now: Time) -> i64 {
+        let Some(clock) = self.clocks.get(&node) else { return 0 };
+        self.misled(clock, now, clock.skew != 0);
+        clock.skew
     }
 
-    /// How long it truly takes until so much has passed by a node's clock.
-    pub(super) fn true_length(&self, node: NodeId, length: Duration) -> Duration {
-        self.clocks.get(&node).map_or(length, |clock| clock.true_length(length))
+    /// How long it truly takes until so much has passed by a node's clock, by which it sets a timer now.
+    pub(super) fn true_length(&self, node: NodeId, length: Duration, now: Time) -> Duration {
+        let Some(clock) = self.clocks.get(&node) else { return length };
+        self.misled(clock, now, clock.drift != 0);
+        clock.true_length(length)
     }
 
-    /// Sets a clock; from now on it is wrong by this.
-    fn set_clock(&mut self, now: Time, node: NodeId, because: ConditionId, skew: i64, drift: i32) {
-        let local = self.local(node, now);
+    fn misled(&self, clock: &Clock, now: Time, is_wrong: bool) {
+        if is_wrong {
+            self.affect(clock.because, |effects| effects.on_node(now));
+        }
+    }
+
+    /// Sets the clock of a node as the latest condition says that is in force; right, if there is none.
+    pub(super) fn set_clock(&mut self, now: Time, node: NodeId) {
+        let wrong = self.in_force().filter_map(|(id, condition)| match condition {
+            Condition::Clock { whom, skew, drift } if whom.contains(node) => Some((id, *skew, *drift)),
+            _ => None,
+        });
+        let Some((because, skew, drift)) = wrong.last().or_else(|| {
+            // It was wrong, and goes on from what it showed.
+            self.clocks.get(&node).map(|clock| (clock.because, 0, 0))
+        }) else {
+            return;
+        };
+        let local = self.clocks.get(&node).map_or(now.nanos(), |clock| clock.local(now));
         self.clocks.insert(node, Clock { because, since: now, local, drift, skew });
     }
 }
@@ -217,16 +291,83 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         letter: Letter<P::Message>,
         number: u64,
     ) {
+        self.count_under_way(&parcel, true);
+        let (from, to) = (parcel.from, parcel.to);
+        let what = Kept::Letter(parcel, letter, number);
+        self.queue_up(from, Waiting { to, session, what }, parcel.bytes);
+    }
+
+    /// What waits somewhere on its way is in flight as well.
+    fn count_under_way(&mut self, parcel: &Parcel, begins: bool) {
+        let payloads = u64::from(parcel.payload.is_some());
+        if begins {
+            self.in_flight.messages += 1;
+            self.in_flight.payloads += payloads;
+        } else {
+            self.in_flight.messages -= 1;
+            self.in_flight.payloads -= payloads;
+        }
+    }
+
+    /// Something waits for its sender's uplink, if that is narrow; otherwise it leaves at once.
+    fn queue_up(&mut self, from: NodeId, waiting: Waiting<P>, bytes: u32) {
+        let now = self.now;
+        let Some(faults) = self.faults.as_deref_mut() else { return };
+        let uplink = faults.uplink(from, bytes);
+        let line = faults.uplinks.get_mut(&from).filter(|line| !line.is_empty());
+        let is_first = line.is_none();
+        let Some((id, length)) = uplink.filter(|&(_, length)| length > 0 || !is_first) else {
+            return self.leave(from, waiting);
+        };
+        faults.affect(id, |effects| effects.on_message(now));
+        faults.uplinks.entry(from).or_default().push_back(waiting);
+        if is_first {
+            faults.uplink_ready.insert(from, now.after(length));
+            self.events.push(now.after(length), from, Stored::Uplink);
+        }
+    }
+
+    /// The first in the line for an uplink is through.
+    pub(super) fn uplink_free(&mut self, node: NodeId) {
+        let now = self.now;
+        let Some(faults) = self.faults.as_deref_mut() else { return };
+        if faults.uplink_ready.get(&node) != Some(&now) {
+            return;
+        }
+        faults.uplink_ready.remove(&node);
+        let Some(line) = faults.uplinks.get_mut(&node) else { return };
+        let Some(first) = line.pop_front() else { return };
+        let bytes = line.front().map(|next| match next.what {
+            Kept::Letter(parcel, ..) => parcel.bytes,
+            Kept::Control(_) => 0,
+        });
+        if let Some(bytes) = bytes {
+            let length = faults.uplink(node, bytes).map_or(0, |(_, length)| length);
+            faults.uplink_ready.insert(node, now.after(length));
+            self.events.push(now.after(length), node, Stored::Uplink);
+        }
+        self.leave(node, first);
+    }
+
+    /// Something leaves its sender.
+    fn leave(&mut self, from: NodeId, Waiting { to, session, what }: Waiting<P>) {
+        match what {
+            Kept::Letter(parcel, letter, number) => self.letter_leaves(parcel, session, letter, number),
+            Kept::Control(stored) => self.control_leaves(from, to, session, stored),
+        }
+    }
+
+    fn letter_leaves(&mut self, parcel: Parcel, session: Session, letter: Letter<P::Message>, number: u64) {
         let reliable = !matches!(self.links.kind, LinkKind::Datagram(_));
         let (from, to, now) = (parcel.from, parcel.to, self.now);
-        let Some(faults) = self.faults.as_deref_mut() else { return };
-        let (wait, twice) = match faults.meet(now, (from, to), parcel.bytes, number, reliable) {
-            Fate::Cut(cut) if reliable => {
-                self.in_flight.messages += 1;
-                self.in_flight.payloads += u64::from(parcel.payload.is_some());
-                let what = Kept::Letter(parcel, letter, number);
-                return self.hold(from, to, Held { cut, session, what });
-            }
+        let Some(faults) = self.faults.as_deref() else { return };
+        let fate = faults.meet(now, (from, to), number, reliable);
+        if let (Fate::Cut(cut), true) = (&fate, reliable) {
+            let what = Kept::Letter(parcel, letter, number);
+            return self.hold(from, to, Held { cut: *cut, session, what });
+        }
+        self.count_under_way(&parcel, false);
+        let (wait, twice) = match fate {
             Fate::Cut(cut) => return self.tell(Observation::Dropped(parcel, DropReason::Cut(cut))),
             Fate::Lost(loss) => return self.tell(Observation::Dropped(parcel, DropReason::Lost(loss))),
             Fate::Passes { wait, twice } => (wait, twice),
@@ -253,28 +394,30 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     /// gives up after a while.
     #[cold]
     pub(super) fn control_disturbed(&mut self, from: NodeId, to: NodeId, stored: Stored<P>) {
+        let session = match stored {
+            Stored::Open { session, .. }
+            | Stored::Accepted { session, .. }
+            | Stored::Closed { session, .. } => session,
+            _ => unreachable!("links send nothing else"),
+        };
+        self.queue_up(from, Waiting { to, session, what: Kept::Control(stored) }, 0);
+    }
+
+    fn control_leaves(&mut self, from: NodeId, to: NodeId, session: Session, stored: Stored<P>) {
         let Some(faults) = self.faults.as_deref_mut() else { return };
         faults.controls += 1;
         let number = u64::MAX - faults.controls;
-        match faults.meet(self.now, (from, to), 0, number, true) {
+        let (dial, silence) = (self.links.dial, self.links.silence);
+        match faults.meet(self.now, (from, to), number, true) {
             Fate::Cut(cut) => {
-                let (dial, silence) = (self.links.dial, self.links.silence);
-                let session = match stored {
-                    Stored::Open { session, .. } => {
-                        self.expect_silence(from, to, session, dial, Some(cut));
-                        session
+                match stored {
+                    Stored::Open { .. } => self.hush(from, to, session, dial, cut),
+                    Stored::Accepted { .. } => {
+                        self.hush(to, from, session, dial, cut);
+                        self.hush(from, to, session, silence, cut);
                     }
-                    Stored::Accepted { session, .. } => {
-                        self.expect_silence(to, from, session, dial, Some(cut));
-                        self.expect_silence(from, to, session, silence, Some(cut));
-                        session
-                    }
-                    Stored::Closed { session, .. } => {
-                        self.expect_silence(to, from, session, silence, Some(cut));
-                        session
-                    }
-                    _ => unreachable!("links send nothing else"),
-                };
+                    _ => self.hush(to, from, session, silence, cut),
+                }
                 self.hold(from, to, Held { cut, session, what: Kept::Control(stored) });
             }
             Fate::Passes { wait, .. } => {
@@ -286,64 +429,98 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         }
     }
 
-    /// Unless something is heard of the peer, `node` gives the session up after a time; if that is because of a condition,
-    /// only if that still lasts.
-    pub(super) fn expect_silence(
+    /// `node` gives a session up after a time: its peer is gone without a word.
+    pub(super) fn expect_silence(&mut self, node: NodeId, peer: NodeId, session: Session, after: Duration) {
+        self.events.push(self.now + after, node, Stored::Silence { peer, session });
+    }
+
+    /// From now on `node` hears nothing of its peer, and gives the session up if that lasts.
+    fn hush(
         &mut self,
         node: NodeId,
         peer: NodeId,
         session: Session,
-        after: Duration,
-        because: Option<ConditionId>,
+        patience: Duration,
+        because: ConditionId,
     ) {
-        self.events.push(self.now + after, node, Stored::Silence { peer, session, because });
+        let (now, key) = (self.now, (node.0, peer.0));
+        let Some(faults) = self.faults.as_deref_mut() else { return };
+        if faults.hushed.get(&key).is_some_and(|hush| hush.session == session) {
+            return;
+        }
+        faults.hushed.insert(key, Hush { session, since: now, patience, because });
+        if faults.armed.insert(key) {
+            self.events.push(now + patience, node, Stored::Hushed { peer });
+        }
     }
 
-    /// Whether `node` gives up a session in which it has heard nothing for too long. What waits in it is lost.
-    pub(super) fn gives_up(
-        &mut self,
-        node: NodeId,
-        peer: NodeId,
-        session: Session,
-        because: Option<ConditionId>,
-    ) -> bool {
-        let lasts = |id| self.faults.as_deref().is_some_and(|faults| faults.is_in_force(id));
-        if !because.is_none_or(lasts) || !self.sessions.end(node, peer, session) {
-            return false;
+    /// Whether `node` gives up a session now in which it has heard nothing for too long.
+    pub(super) fn tires(&mut self, node: NodeId, peer: NodeId) -> Option<Session> {
+        let (now, key) = (self.now, (node.0, peer.0));
+        let faults = self.faults.as_deref_mut()?;
+        faults.armed.remove(&key);
+        let &Hush { session, since, patience, because } = faults.hushed.get(&key)?;
+        if since + patience > now {
+            // It heard something meanwhile.
+            faults.armed.insert(key);
+            self.events.push(since + patience, node, Stored::Hushed { peer });
+            return None;
         }
-        let now = self.now;
-        if let (Some(ConditionId(id)), Some(faults)) = (because, self.faults.as_deref_mut()) {
-            faults.imposed[id as usize].effects.on_link_end(now);
+        faults.hushed.remove(&key);
+        if !self.gives_up(node, peer, session) {
+            return None;
         }
-        self.lose_held(node, peer, Some(session));
-        self.control(node, peer, Stored::Closed { from: node, session });
-        true
+        self.faults.as_deref()?.affect(because, |effects| effects.on_link_end(now));
+        Some(session)
     }
 
-    /// What waits at `from` for a cut to heal is lost: that of one session, or all.
+    /// Whether `node` gives up a session: if it has it still. What waits in it is lost.
+    pub(super) fn gives_up(&mut self, node: NodeId, peer: NodeId, session: Session) -> bool {
+        let has_it = self.sessions.end(node, peer, session);
+        if has_it {
+            self.lose_held(node, peer, Some(session));
+            self.control(node, peer, Stored::Closed { from: node, session });
+        }
+        has_it
+    }
+
+    /// Messages that wait at `from` for a cut to heal are lost: those of one session, or all. What the links themselves have
+    /// to say is said nevertheless.
     fn lose_held(&mut self, from: NodeId, to: NodeId, session: Option<Session>) {
         let Some(faults) = self.faults.as_deref_mut() else { return };
         let Some(all) = faults.held.remove(&(from.0, to.0)) else { return };
-        let (lost, kept): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|held| session.is_none_or(|session| held.session == session));
+        let is_lost = |held: &Held<P>| {
+            matches!(held.what, Kept::Letter(..)) && session.is_none_or(|session| held.session == session)
+        };
+        let (lost, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(is_lost);
         if !kept.is_empty() {
             faults.held.insert((from.0, to.0), kept);
         }
         for Held { cut, what, .. } in lost {
             if let Kept::Letter(parcel, ..) = what {
-                self.in_flight.messages -= 1;
-                self.in_flight.payloads -= u64::from(parcel.payload.is_some());
+                self.count_under_way(&parcel, false);
                 self.tell(Observation::Dropped(parcel, DropReason::Cut(cut)));
             }
         }
     }
 
-    /// Whatever a node that crashes had not got rid of is lost.
-    pub(super) fn lose_all_held(&mut self, from: NodeId) {
-        let Some(faults) = self.faults.as_deref() else { return };
+    /// A node ends its life: whatever it had not got rid of is lost, and what held it up does not hold up its next life.
+    pub(super) fn ends(&mut self, node: NodeId) {
+        let Some(faults) = self.faults.as_deref_mut() else { return };
+        for id in &faults.in_force {
+            faults.imposed[id.0 as usize].free.insert(node);
+        }
+        faults.uplink_ready.remove(&node);
+        let waiting = faults.uplinks.remove(&node).unwrap_or_default();
         let peers: Vec<u32> =
-            faults.held.range((from.0, 0)..=(from.0, u32::MAX)).map(|(key, _)| key.1).collect();
-        peers.into_iter().for_each(|peer| self.lose_held(from, NodeId(peer), None));
+            faults.held.range((node.0, 0)..=(node.0, u32::MAX)).map(|(key, _)| key.1).collect();
+        for Waiting { what, .. } in waiting {
+            if let Kept::Letter(parcel, ..) = what {
+                self.count_under_way(&parcel, false);
+                self.tell(Observation::Dropped(parcel, DropReason::OldSession));
+            }
+        }
+        peers.into_iter().for_each(|peer| self.lose_held(node, NodeId(peer), None));
     }
 
     /// A link is broken: what waits in it is lost.
@@ -364,7 +541,8 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             What::Word { .. } => None,
             What::Stored(place) => Some(self.events.look_at(place)),
         };
-        if matches!(stored, Some(Stored::Wake)) || !self.up.contains(to.index()) {
+        // What is the machine's business, and not the node's, goes on.
+        if matches!(stored, Some(Stored::Wake | Stored::Uplink)) || !self.up.contains(to.index()) {
             return false;
         }
         let opening = match stored {
@@ -372,37 +550,56 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             _ => None,
         };
         let Some(faults) = self.faults.as_deref_mut() else { return false };
-        if let Some(clock) = faults.clocks.get(&to).filter(|clock| (clock.skew, clock.drift) != (0, 0)) {
-            faults.imposed[clock.because.0 as usize].effects.on_node(now);
-        }
         if let Some(pause) = faults.pause(to) {
-            faults.imposed[pause.0 as usize].effects.on_node(now);
+            faults.affect(pause, |effects| effects.on_node(now));
             faults.lines.entry(to).or_default().push_back(event);
             if let Some((from, session)) = opening {
-                self.expect_silence(from, to, session, self.links.dial, Some(pause));
+                self.hush(from, to, session, self.links.dial, pause);
             }
             return true;
         }
         if let Some(line) = faults.lines.get_mut(&to).filter(|line| !line.is_empty()) {
             // It will be woken for those before.
             line.push_back(event);
+            faults.slow_down(now, to);
             return true;
         }
         let Some(free) = faults.occupy(now, to) else { return false };
         faults.lines.entry(to).or_default().push_back(event);
-        self.events.push(free, to, Stored::Wake);
+        faults.slow_down(now, to);
+        self.wake_at(to, free);
         true
     }
 
-    /// A command to a node that stands still waits as well; otherwise it comes back.
-    pub(super) fn postpones_command(&mut self, node: NodeId, command: Command) -> Option<Command> {
+    /// What is to happen at a node that stands still has to wait; otherwise it comes back.
+    pub(super) fn postpones_stored(&mut self, node: NodeId, stored: Stored<P>) -> Option<Stored<P>> {
         let now = self.now;
-        let Some(faults) = self.faults.as_deref_mut() else { return Some(command) };
-        let Some(pause) = faults.pause(node) else { return Some(command) };
-        faults.imposed[pause.0 as usize].effects.on_node(now);
-        let event = self.events.aside(node, Stored::Command(command));
+        let Some(faults) = self.faults.as_deref_mut() else { return Some(stored) };
+        let Some(pause) = faults.pause(node) else { return Some(stored) };
+        faults.affect(pause, |effects| effects.on_node(now));
+        let event = self.events.aside(node, stored);
         faults.lines.entry(node).or_default().push_back(event);
         None
+    }
+
+    fn wake_at(&mut self, node: NodeId, time: Time) {
+        let now = self.now;
+        let Some(faults) = self.faults.as_deref_mut() else { return };
+        let is_planned = faults.wakes.get(&node).is_some_and(|planned| (now..=time).contains(planned));
+        if !is_planned {
+            faults.wakes.insert(node, time);
+            self.events.push(time, node, Stored::Wake);
+        }
+    }
+
+    /// The node is woken.
+    pub(super) fn woken(&mut self, node: NodeId) {
+        let now = self.now;
+        if let Some(faults) = self.faults.as_deref_mut()
+            && faults.wakes.get(&node) == Some(&now)
+        {
+            faults.wakes.remove(&node);
+        }
     }
 
     /// The next event that a node is ready for now, of those that wait.
@@ -415,40 +612,49 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             return None;
         }
         if let Some(free) = faults.occupy(now, node) {
-            self.events.push(free, node, Stored::Wake);
+            self.wake_at(node, free);
             return None;
         }
-        self.faults.as_deref_mut()?.lines.get_mut(&node)?.pop_front()
+        faults.lines.get_mut(&node)?.pop_front()
     }
 
-    /// Takes away all that waits for a node that has crashed.
+    /// Takes away all that waits for a node that has ended its life.
     pub(super) fn take_line(&mut self, node: NodeId) -> VecDeque<Event> {
         self.faults.as_deref_mut().and_then(|faults| faults.lines.remove(&node)).unwrap_or_default()
+    }
+
+    /// Whether two nodes cannot be linked now: a cut is between them, or one stands still.
+    pub(super) fn is_apart(&self, a: NodeId, b: NodeId) -> bool {
+        self.faults.as_deref().is_some_and(|faults| faults.hears_nothing(a, b) || faults.pause(a).is_some())
     }
 }
 
 impl<P: Protocol> Faults<P> {
+    /// What makes a node slow, and by how much.
+    fn slowness(&self, node: NodeId) -> Vec<(ConditionId, Duration)> {
+        let slow = self.in_force().filter_map(|(id, condition)| match condition {
+            Condition::Slow { whom, by } if whom.contains(node) => Some((id, *by)),
+            _ => None,
+        });
+        slow.collect()
+    }
+
     /// If a slow node is at work, until when it is; otherwise it begins to work.
     fn occupy(&mut self, now: Time, node: NodeId) -> Option<Time> {
-        let mut busy = None;
-        for id in self.in_force.iter() {
-            let Imposed { condition: Condition::Slow { whom, by }, effects, free_at } =
-                &mut self.imposed[id.0 as usize]
-            else {
-                continue;
-            };
-            if !whom.contains(node) {
-                continue;
-            }
-            let free = free_at.entry(node).or_insert(now);
-            if *free > now {
-                effects.on_node(now);
-                busy = busy.max(Some(*free));
-            } else {
-                *free = now + *by;
+        let slowness = self.slowness(node);
+        let free_at = |&(id, _): &(ConditionId, Duration)| self.imposed[id.0 as usize].free_at.get(&node);
+        let busy = slowness.iter().filter_map(free_at).copied().filter(|&free| free > now).max();
+        if busy.is_none() {
+            for (id, by) in slowness {
+                self.imposed[id.0 as usize].free_at.insert(node, now + by);
             }
         }
         busy
+    }
+
+    /// Something has to wait at a slow node.
+    fn slow_down(&self, now: Time, node: NodeId) {
+        self.slowness(node).iter().for_each(|&(id, _)| self.affect(id, |effects| effects.on_node(now)));
     }
 }
 
@@ -456,14 +662,14 @@ impl<P: Protocol> Faults<P> {
 impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     /// From now on something is wrong; `nodes`: how many there are.
     pub(super) fn impose(&mut self, condition: Condition, nodes: usize) -> ConditionId {
-        let (seed, now) = (self.seed, self.now);
+        let seed = self.seed;
         let faults = self.faults.get_or_insert_with(|| Box::new(Faults::new(seed)));
         let id = ConditionId(faults.imposed.len() as u32);
-        let none = Effects::default();
         faults.imposed.push(Imposed {
-            condition: condition.clone(),
-            effects: none,
+            condition: Some(condition.clone()),
+            effects: Cell::default(),
             free_at: FxHashMap::default(),
+            free: FxHashSet::default(),
         });
         faults.in_force.push(id);
         self.note(digest::IMPOSED, NodeId(0), NodeId(0), id.0.into());
@@ -471,15 +677,17 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         match &condition {
             Condition::Cut(cut) => self.fall_silent(nodes, id, |a, b| cut.separates(a, b)),
             Condition::Pause(whom) => self.fall_silent(nodes, id, |_, peer| whom.contains(peer)),
-            Condition::Clock { whom, skew, drift } => {
-                let faults = self.faults.as_deref_mut().expect("it is there now");
-                for node in (0..nodes).map(NodeId::at).filter(|&node| whom.contains(node)) {
-                    faults.set_clock(now, node, id, *skew, *drift);
-                }
-            }
+            Condition::Clock { .. } => self.set_clocks(nodes),
             _ => {}
         }
         id
+    }
+
+    fn set_clocks(&mut self, nodes: usize) {
+        let now = self.now;
+        if let Some(faults) = self.faults.as_deref_mut() {
+            (0..nodes).map(NodeId::at).for_each(|node| faults.set_clock(now, node));
+        }
     }
 
     /// From now on nodes hear nothing of some of their peers.
@@ -488,42 +696,63 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         for node in (0..nodes).map(NodeId::at) {
             for (peer, session, is_up) in self.sessions.of(node) {
                 if hears_nothing(node, peer) {
-                    let patience = if is_up { silence } else { dial };
-                    self.expect_silence(node, peer, session, patience, Some(id));
+                    self.hush(node, peer, session, if is_up { silence } else { dial }, id);
                 }
             }
         }
     }
 
-    /// It is over.
-    pub(super) fn lift(&mut self, id: ConditionId, nodes: usize) {
+    /// It is over; whether it was not before.
+    pub(super) fn lift(&mut self, id: ConditionId, nodes: usize) -> bool {
         let now = self.now;
-        let Some(faults) = self.faults.as_deref_mut() else { return };
-        if !faults.is_in_force(id) {
-            return;
-        }
+        let Some(faults) = self.faults.as_deref_mut() else { return false };
+        let imposed = &mut faults.imposed[id.0 as usize];
+        let Some(condition) = imposed.condition.take() else { return false };
+        (imposed.free_at, imposed.free) = Default::default();
         faults.in_force.retain(|&other| other != id);
-        let condition = faults.imposed[id.0 as usize].condition.clone();
         self.note(digest::LIFTED, NodeId(0), NodeId(0), id.0.into());
         self.tell(Observation::Lifted { id });
         match condition {
-            Condition::Cut(_) => self.release(id),
+            Condition::Cut(_) => {
+                self.hear_again();
+                self.release(id);
+            }
             Condition::Pause(whom) | Condition::Slow { whom, .. } => {
+                self.hear_again();
                 for node in (0..nodes).map(NodeId::at).filter(|&node| whom.contains(node)) {
                     if self.faults.as_ref().is_some_and(|faults| faults.lines.contains_key(&node)) {
-                        self.events.push(now, node, Stored::Wake);
+                        self.wake_at(node, now);
                     }
                 }
             }
-            Condition::Clock { .. } => {
-                let Some(faults) = self.faults.as_deref_mut() else { return };
-                for node in (0..nodes).map(NodeId::at) {
-                    if faults.clocks.get(&node).is_some_and(|clock| clock.because == id) {
-                        faults.set_clock(now, node, id, 0, 0);
-                    }
+            Condition::Clock { .. } => self.set_clocks(nodes),
+            Condition::Uplink { whom, .. } => {
+                for node in (0..nodes).map(NodeId::at).filter(|&node| whom.contains(node)) {
+                    self.uplink_widens(node);
                 }
             }
             _ => {}
+        }
+        true
+    }
+
+    /// Ends of links hear of their peers again, unless something else is between them.
+    fn hear_again(&mut self) {
+        let Some(faults) = self.faults.as_deref_mut() else { return };
+        let mut hushed = std::mem::take(&mut faults.hushed);
+        hushed.retain(|&(node, peer), _| faults.hears_nothing(NodeId(node), NodeId(peer)));
+        faults.hushed = hushed;
+    }
+
+    /// An uplink is as wide as can be again: what waited for it leaves, unless another one is narrow.
+    fn uplink_widens(&mut self, node: NodeId) {
+        let Some(faults) = self.faults.as_deref_mut() else { return };
+        if faults.uplink(node, 0).is_some() {
+            return;
+        }
+        faults.uplink_ready.remove(&node);
+        for waiting in faults.uplinks.remove(&node).unwrap_or_default() {
+            self.leave(node, waiting);
         }
     }
 
@@ -536,12 +765,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             for held in items {
                 match held {
                     held if held.cut != cut => self.hold(from, to, held),
-                    Held { what: Kept::Control(stored), .. } => self.control(from, to, stored),
-                    Held { what: Kept::Letter(parcel, letter, number), session, .. } => {
-                        self.in_flight.messages -= 1;
-                        self.in_flight.payloads -= u64::from(parcel.payload.is_some());
-                        self.send_disturbed(parcel, session, letter, number);
-                    }
+                    Held { what, session, .. } => self.leave(from, Waiting { to, session, what }),
                 }
             }
         }

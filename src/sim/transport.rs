@@ -96,7 +96,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_
     }
 
     fn calendar(&self) -> Timestamp {
-        let skew = self.core.faults.as_ref().map_or(0, |faults| faults.skew(self.me));
+        let skew = self.core.faults.as_ref().map_or(0, |faults| faults.skew(self.me, self.core.now));
         let now = self.now().nanos().saturating_add_signed(skew);
         Timestamp::from_micros(EPOCH_MICROS + now / 1000)
     }
@@ -136,7 +136,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_
 
     fn set_timer(&mut self, after: Duration, timer: P::Timer) {
         let after = match &self.core.faults {
-            Some(faults) => faults.true_length(self.me, after),
+            Some(faults) => faults.true_length(self.me, after, self.core.now),
             None => after,
         };
         let (time, life) = (self.core.now + after, self.core.life(self.me));

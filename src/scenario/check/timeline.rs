@@ -14,6 +14,9 @@ use std::time::Duration;
 /// How many broadcasts, and how many direct messages, one scenario may ask for; each has an entry in several tables.
 const MOST_MESSAGES: u64 = 10_000_000;
 
+/// How often faults may happen in one scenario, their repetitions counted.
+const MOST_FAULTS: u64 = 20_000;
+
 /// How many nodes join.
 pub(super) fn joins(timeline: &[Entry]) -> u64 {
     let join =
@@ -62,6 +65,7 @@ impl Checker<'_> {
             }
         }
         self.few_enough(&planned, population);
+        self.few_enough_faults(&planned);
         planned
     }
 
@@ -187,6 +191,16 @@ impl Checker<'_> {
         if messages > MOST_MESSAGES {
             let message = format!("{} broadcasts and direct messages are too many", grouped(messages));
             self.complain("timeline", message, format!("a scenario has at most {}", grouped(MOST_MESSAGES)));
+        }
+    }
+
+    fn few_enough_faults(&mut self, planned: &[PlannedStep]) {
+        let faults = planned.iter().filter(|step| matches!(step.action, Action::Fault(_)));
+        let faults = faults.map(|step| u64::from(step.count)).fold(0, u64::saturating_add);
+        if faults > MOST_FAULTS {
+            let message = format!("{} faults are too many", grouped(faults));
+            let remedy = format!("a scenario has at most {}; `who` may be a share", grouped(MOST_FAULTS));
+            self.complain("timeline", message, remedy);
         }
     }
 

@@ -51,7 +51,6 @@ impl Harm {
 impl<W: World> Playback<W> {
     /// Does the harm of a step, now.
     pub(super) fn harm(&mut self, step: usize, plan: &FaultPlan) {
-        self.disturb_by_harm();
         match plan {
             FaultPlan::Crash { who, crash, lasts } => {
                 for node in self.victims(*who, &UP) {
@@ -96,18 +95,22 @@ impl<W: World> Playback<W> {
 
     /// What was to come of a fault, comes.
     pub(super) fn follow_up(&mut self, turn: Turn) {
-        self.disturb_by_harm();
         match turn {
             Turn::Lift { step, condition } => self.lift(step, ConditionId(condition)),
             Turn::Return { step, node } => {
                 let node = NodeId(node);
                 match self.churn(step) {
                     Some(_) => {
-                        self.bring_back(step, node);
-                        self.depart_later(step, node);
+                        if self.bring_back(step, node) {
+                            self.depart_later(step, node);
+                        }
                     }
                     // It is the crash that counts, not its end.
-                    None => self.network.restart(node),
+                    None if !self.network.is_up(node) => {
+                        self.network.restart(node);
+                        self.disturb_by_harm();
+                    }
+                    None => {}
                 }
             }
             Turn::Depart { step, node } => self.depart(step, NodeId(node)),
@@ -195,25 +198,37 @@ impl<W: World> Playback<W> {
         choose(&mut self.network, &mut self.chance, who, states)
     }
 
-    fn crash(&mut self, step: usize, node: NodeId, crash: Crash) {
+    /// Whether it was up.
+    fn crash(&mut self, step: usize, node: NodeId, crash: Crash) -> bool {
         if node.index() < self.network.size() && self.network.is_up(node) {
             self.network.crash(node, crash);
-            let now = self.network.now();
-            self.harm_of(step).effects.on_node(now);
+            self.tell_of_node(step);
+            return true;
         }
+        false
     }
 
-    fn bring_back(&mut self, step: usize, node: NodeId) {
-        if node.index() < self.network.size() && !self.network.is_up(node) {
+    /// The step had an effect on a node.
+    fn tell_of_node(&mut self, step: usize) {
+        let now = self.network.now();
+        self.harm_of(step).effects.on_node(now);
+        self.disturb_by_harm();
+    }
+
+    /// Whether it was down.
+    fn bring_back(&mut self, step: usize, node: NodeId) -> bool {
+        let is_down = node.index() < self.network.size() && !self.network.is_up(node);
+        if is_down {
             self.network.restart(node);
-            let now = self.network.now();
-            self.harm_of(step).effects.on_node(now);
+            self.tell_of_node(step);
         }
+        is_down
     }
 
     fn impose(&mut self, step: usize, condition: Condition, until: Option<Time>) {
         let withholds = condition.withholds();
         let id = self.network.impose(condition);
+        self.disturb_by_harm();
         let harm = self.harm_of(step);
         harm.conditions.push(id);
         if withholds {
@@ -226,7 +241,9 @@ impl<W: World> Playback<W> {
     }
 
     fn lift(&mut self, step: usize, id: ConditionId) {
-        self.network.lift(id);
+        if self.network.lift(id) {
+            self.disturb_by_harm();
+        }
         self.harm_of(step).withholding.retain(|&other| other != id);
     }
 
@@ -264,6 +281,9 @@ impl<W: World> Playback<W> {
                 }
             }
             Groups::Named(named) => {
+                // Those that are named may be yet to come.
+                let last = named.iter().flatten().map(|node| node.index() + 1).max().unwrap_or(0);
+                groups.resize(groups.len().max(last), 0);
                 for (group, nodes) in named.iter().enumerate() {
                     for node in nodes {
                         if let Some(of) = groups.get_mut(node.index()) {
@@ -296,6 +316,7 @@ impl<W: World> Playback<W> {
         chosen.sort_unstable_by_key(|(a, b)| (a.0, b.0));
         for (a, b) in chosen {
             if self.network.reset(a, b) {
+                self.disturb_by_harm();
                 let now = self.network.now();
                 let effects = &mut self.harm_of(step).effects;
                 effects.on_link_end(now);
@@ -310,6 +331,7 @@ impl<W: World> Playback<W> {
     fn begin_churn(&mut self, step: usize, plan: &ChurnPlan) {
         let now = self.network.now();
         self.harm_of(step).restless_until = Some(now + plan.lasts);
+        self.disturb_by_harm();
         for node in self.victims(plan.who, &STAYING) {
             self.depart_later(step, node);
         }
@@ -343,16 +365,15 @@ impl<W: World> Playback<W> {
 
     fn arrive(&mut self, step: usize) {
         let node = self.network.join();
-        let now = self.network.now();
-        self.harm_of(step).effects.on_node(now);
+        self.tell_of_node(step);
         self.depart_later(step, node);
         self.arrive_later(step);
     }
 
     fn depart(&mut self, step: usize, node: NodeId) {
         let Some((plan, until)) = self.churn(step) else { return };
-        self.go(step, node, plan.departure, plan.log);
-        if let Some(absence) = &plan.absence {
+        let went = self.go(step, node, plan.departure, plan.log);
+        if let Some(absence) = plan.absence.filter(|_| went) {
             let time = self.network.now() + absence.sample(&mut self.chance);
             if time <= until {
                 self.later(time, Turn::Return { step, node: node.0 });
@@ -360,20 +381,21 @@ impl<W: World> Playback<W> {
         }
     }
 
-    fn go(&mut self, step: usize, node: NodeId, departure: Departure, log: LogFate) {
+    /// Whether it was there to go.
+    fn go(&mut self, step: usize, node: NodeId, departure: Departure, log: LogFate) -> bool {
         let detection = match departure {
             Departure::Crash => Detection::Reset,
             Departure::Silence => Detection::Silence,
             Departure::Leave => {
-                if STAYING.contains(&self.network.state(node)) {
+                let stays = STAYING.contains(&self.network.state(node));
+                if stays {
                     self.network.leave(node);
-                    let now = self.network.now();
-                    self.harm_of(step).effects.on_node(now);
+                    self.tell_of_node(step);
                 }
-                return;
+                return stays;
             }
         };
-        self.crash(step, node, Crash { log, detection });
+        self.crash(step, node, Crash { log, detection })
     }
 
     /// What was recorded happens again.
@@ -383,19 +405,21 @@ impl<W: World> Playback<W> {
         };
         let (departure, log) = (*departure, *log);
         let Some((at, recorded, going)) = times.event(number) else { return };
-        let now = self.network.now();
         if let Some((next, ..)) = times.event(number + 1) {
-            self.later(now + (next - at), Turn::Recorded { step, number: number + 1 });
+            self.later(self.network.now() + (next - at), Turn::Recorded { step, number: number + 1 });
         }
         match (going, self.harm_of(step).recorded[recorded]) {
             (Going::Up, None) => {
                 let node = self.network.join();
-                let harm = self.harm_of(step);
-                harm.recorded[recorded] = Some(node);
-                harm.effects.on_node(now);
+                self.harm_of(step).recorded[recorded] = Some(node);
+                self.tell_of_node(step);
             }
-            (Going::Up, Some(node)) => self.bring_back(step, node),
-            (Going::Down, Some(node)) => self.go(step, node, departure, log),
+            (Going::Up, Some(node)) => {
+                self.bring_back(step, node);
+            }
+            (Going::Down, Some(node)) => {
+                self.go(step, node, departure, log);
+            }
             (Going::Down, None) => {}
         }
     }
