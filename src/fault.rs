@@ -72,7 +72,7 @@ pub enum Condition {
         max: Duration,
     },
     /// These nodes do nothing; what reaches them waits, what the application asks of them as well. One that
-    /// crashes meanwhile does not stand still any more when it starts again.
+    /// crashes and starts again meanwhile stands still as well.
     Pause(Whom),
     /// These nodes take so long for each thing that they handle; what reaches them meanwhile waits in a line.
     Slow {

@@ -27,7 +27,7 @@
 //!
 //! A network in ten lines stands at [`network`]; a protocol of one's own in the README:
 //!
-#![doc = include_str!("../README.md")]
+#![cfg_attr(feature = "mill", doc = include_str!("../README.md"))]
 //!
 //! # The laws of determinism
 //!

@@ -240,6 +240,7 @@ impl<W: World> Network<W> {
     pub fn restart(&mut self, node: NodeId) {
         if !self.is_up(node) {
             let contacts = self.contacts();
+            self.oldest = self.oldest.min(node.index());
             self.world.restart(node);
             self.world.command(node, Command::Join { contacts });
         }

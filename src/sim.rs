@@ -313,6 +313,10 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
                 }
             }
             Answer::Refuse => self.core.control(to, from, Stored::Closed { from: to, session }),
+            // Its own wish may get lost; then the peer is not to wait for ever.
+            Answer::PreferOwn if self.core.may_lose_wishes() => {
+                self.core.expect_silence(from, to, session, self.core.links.dial);
+            }
             Answer::PreferOwn => {}
         }
     }

@@ -82,7 +82,7 @@ fn every_expectation_has_its_verdicts() {
         (ALL, 0, 0, Redundancy(between(None, Some(0.4))), Vacuous),
     ];
     for (delivered, payloads, on_their_way, expectation, verdict) in cases {
-        let in_flight = InFlight { messages: on_their_way, payloads: on_their_way };
+        let in_flight = InFlight { messages: on_their_way, payloads: on_their_way, ..InFlight::default() };
         let judgement = judged(&run(delivered, payloads), &expectation, in_flight, &course(1));
         assert_eq!(judgement.findings[0].verdict, verdict, "{delivered:?} {expectation:?} {judgement:?}");
     }

@@ -112,6 +112,11 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         Duration::from_nanos(self.links.latency(self.link_draws, from, to))
     }
 
+    /// Whether a wish for a link may never arrive: not in a world in which nothing was ever wrong.
+    pub(super) fn may_lose_wishes(&self) -> bool {
+        self.faults.is_some() || !self.lives.is_empty()
+    }
+
     /// How often a node has started again.
     pub(super) fn life(&self, node: NodeId) -> u32 {
         self.lives.get(&node).map_or(0, |&(_, life)| life)

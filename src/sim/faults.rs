@@ -1,7 +1,9 @@
 //! What is wrong with the network, and what that does to messages, links, nodes and clocks. A world in which nothing was
 //! ever wrong has none of this.
 
-use super::event::{Event, Letter, Stored, What};
+mod readiness;
+
+use super::event::{Event, Letter, Stored};
 use super::queue::Queue;
 use super::sessions::Session;
 use super::{Core, LinkKind, digest};
@@ -50,8 +52,6 @@ struct Imposed {
     effects: Cell<Effects>,
     /// When a slow node is ready for the next thing. Looked up only.
     free_at: FxHashMap<NodeId, Time>,
-    /// Nodes that ended a life meanwhile: in the next one they do not stand still any more. Looked up only.
-    free: FxHashSet<NodeId>,
 }
 
 /// An end of a link that hears nothing of the other end.
@@ -171,11 +171,9 @@ impl<P: Protocol> Faults<P> {
 
     /// The condition by which a node stands still.
     pub(super) fn pause(&self, node: NodeId) -> Option<ConditionId> {
-        let stands = |&(id, condition): &(ConditionId, &Condition)| {
-            matches!(condition, Condition::Pause(whom) if whom.contains(node))
-                && !self.imposed[id.0 as usize].free.contains(&node)
-        };
-        self.in_force().find(stands).map(|(id, _)| id)
+        let stands =
+            |condition: &Condition| matches!(condition, Condition::Pause(whom) if whom.contains(node));
+        self.in_force().find(|(_, condition)| stands(condition)).map(|(id, _)| id)
     }
 
     /// Whether `node` hears nothing of `peer`.
@@ -504,12 +502,9 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         }
     }
 
-    /// A node ends its life: whatever it had not got rid of is lost, and what held it up does not hold up its next life.
+    /// A node ends its life: whatever it had not got rid of is lost.
     pub(super) fn ends(&mut self, node: NodeId) {
         let Some(faults) = self.faults.as_deref_mut() else { return };
-        for id in &faults.in_force {
-            faults.imposed[id.0 as usize].free.insert(node);
-        }
         faults.uplink_ready.remove(&node);
         let waiting = faults.uplinks.remove(&node).unwrap_or_default();
         let peers: Vec<u32> =
@@ -530,134 +525,6 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     }
 }
 
-/// What happens to nodes.
-impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
-    /// Whether an event has to wait, because its node is not ready for it.
-    #[cold]
-    #[inline(never)]
-    pub(super) fn postpones(&mut self, event: Event) -> bool {
-        let (now, to) = (self.now, event.to);
-        let stored = match event.what() {
-            What::Word { .. } => None,
-            What::Stored(place) => Some(self.events.look_at(place)),
-        };
-        // What is the machine's business, and not the node's, goes on.
-        if matches!(stored, Some(Stored::Wake | Stored::Uplink)) || !self.up.contains(to.index()) {
-            return false;
-        }
-        let opening = match stored {
-            Some(&Stored::Open { from, session, .. }) => Some((from, session)),
-            _ => None,
-        };
-        let Some(faults) = self.faults.as_deref_mut() else { return false };
-        if let Some(pause) = faults.pause(to) {
-            faults.affect(pause, |effects| effects.on_node(now));
-            faults.lines.entry(to).or_default().push_back(event);
-            if let Some((from, session)) = opening {
-                self.hush(from, to, session, self.links.dial, pause);
-            }
-            return true;
-        }
-        if let Some(line) = faults.lines.get_mut(&to).filter(|line| !line.is_empty()) {
-            // It will be woken for those before.
-            line.push_back(event);
-            faults.slow_down(now, to);
-            return true;
-        }
-        let Some(free) = faults.occupy(now, to) else { return false };
-        faults.lines.entry(to).or_default().push_back(event);
-        faults.slow_down(now, to);
-        self.wake_at(to, free);
-        true
-    }
-
-    /// What is to happen at a node that stands still has to wait; otherwise it comes back.
-    pub(super) fn postpones_stored(&mut self, node: NodeId, stored: Stored<P>) -> Option<Stored<P>> {
-        let now = self.now;
-        let Some(faults) = self.faults.as_deref_mut() else { return Some(stored) };
-        let Some(pause) = faults.pause(node) else { return Some(stored) };
-        faults.affect(pause, |effects| effects.on_node(now));
-        let event = self.events.aside(node, stored);
-        faults.lines.entry(node).or_default().push_back(event);
-        None
-    }
-
-    fn wake_at(&mut self, node: NodeId, time: Time) {
-        let now = self.now;
-        let Some(faults) = self.faults.as_deref_mut() else { return };
-        let is_planned = faults.wakes.get(&node).is_some_and(|planned| (now..=time).contains(planned));
-        if !is_planned {
-            faults.wakes.insert(node, time);
-            self.events.push(time, node, Stored::Wake);
-        }
-    }
-
-    /// The node is woken.
-    pub(super) fn woken(&mut self, node: NodeId) {
-        let now = self.now;
-        if let Some(faults) = self.faults.as_deref_mut()
-            && faults.wakes.get(&node) == Some(&now)
-        {
-            faults.wakes.remove(&node);
-        }
-    }
-
-    /// The next event that a node is ready for now, of those that wait.
-    pub(super) fn next_in_line(&mut self, node: NodeId) -> Option<Event> {
-        let now = self.now;
-        let faults = self.faults.as_deref_mut()?;
-        faults.lines.get(&node).filter(|line| !line.is_empty())?;
-        if faults.pause(node).is_some() {
-            // It will be woken.
-            return None;
-        }
-        if let Some(free) = faults.occupy(now, node) {
-            self.wake_at(node, free);
-            return None;
-        }
-        faults.lines.get_mut(&node)?.pop_front()
-    }
-
-    /// Takes away all that waits for a node that has ended its life.
-    pub(super) fn take_line(&mut self, node: NodeId) -> VecDeque<Event> {
-        self.faults.as_deref_mut().and_then(|faults| faults.lines.remove(&node)).unwrap_or_default()
-    }
-
-    /// Whether two nodes cannot be linked now: a cut is between them, or one stands still.
-    pub(super) fn is_apart(&self, a: NodeId, b: NodeId) -> bool {
-        self.faults.as_deref().is_some_and(|faults| faults.hears_nothing(a, b) || faults.pause(a).is_some())
-    }
-}
-
-impl<P: Protocol> Faults<P> {
-    /// What makes a node slow, and by how much.
-    fn slowness(&self, node: NodeId) -> Vec<(ConditionId, Duration)> {
-        let slow = self.in_force().filter_map(|(id, condition)| match condition {
-            Condition::Slow { whom, by } if whom.contains(node) => Some((id, *by)),
-            _ => None,
-        });
-        slow.collect()
-    }
-
-    /// If a slow node is at work, until when it is; otherwise it begins to work.
-    fn occupy(&mut self, now: Time, node: NodeId) -> Option<Time> {
-        let slowness = self.slowness(node);
-        let free_at = |&(id, _): &(ConditionId, Duration)| self.imposed[id.0 as usize].free_at.get(&node);
-        let busy = slowness.iter().filter_map(free_at).copied().filter(|&free| free > now).max();
-        if busy.is_none() {
-            for (id, by) in slowness {
-                self.imposed[id.0 as usize].free_at.insert(node, now + by);
-            }
-        }
-        busy
-    }
-
-    /// Something has to wait at a slow node.
-    fn slow_down(&self, now: Time, node: NodeId) {
-        self.slowness(node).iter().for_each(|&(id, _)| self.affect(id, |effects| effects.on_node(now)));
-    }
-}
-
 /// How conditions begin and end.
 impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     /// From now on something is wrong; `nodes`: how many there are.
@@ -669,7 +536,6 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             condition: Some(condition.clone()),
             effects: Cell::default(),
             free_at: FxHashMap::default(),
-            free: FxHashSet::default(),
         });
         faults.in_force.push(id);
         self.note(digest::IMPOSED, NodeId(0), NodeId(0), id.0.into());
@@ -708,7 +574,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         let Some(faults) = self.faults.as_deref_mut() else { return false };
         let imposed = &mut faults.imposed[id.0 as usize];
         let Some(condition) = imposed.condition.take() else { return false };
-        (imposed.free_at, imposed.free) = Default::default();
+        imposed.free_at = FxHashMap::default();
         faults.in_force.retain(|&other| other != id);
         self.note(digest::LIFTED, NodeId(0), NodeId(0), id.0.into());
         self.tell(Observation::Lifted { id });
