@@ -90,8 +90,6 @@ impl<P: Protocol> SimConfig<P> {
 pub struct Sim<P: Protocol, O, Q = Calendar<Event>> {
     config: P::Config,
     nodes: Vec<Resident<P>>,
-    /// Links of the topology that are to be given again when nothing is between their ends any more.
-    ungiven: Vec<(NodeId, NodeId)>,
     /// All but the nodes, so that a node's handler and the world can be borrowed at once.
     core: Core<P, O, Q>,
 }
@@ -151,8 +149,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             digest: Digest::default(),
             observer,
         };
-        let mut sim =
-            Sim { config: config.node, nodes: Vec::with_capacity(nodes), ungiven: Vec::new(), core };
+        let mut sim = Sim { config: config.node, nodes: Vec::with_capacity(nodes), core };
         config.graph.node_ids().for_each(|node| sim.start(node, true));
         for node in config.graph.node_ids() {
             config.graph.neighbors(node).iter().for_each(|&peer| sim.announce(node, peer));
@@ -413,13 +410,11 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
         }
     }
 
-    /// Gives a node that has started again the links of the topology, as far as their other ends are there; where something is
-    /// between them, later.
+    /// Gives a node that has started again the links of the topology to the nodes that it can reach.
     fn give_again(&mut self, node: NodeId) {
         for peer in self.core.sessions.given(node) {
-            match self.core.is_apart(node, peer) {
-                true => self.ungiven.push((node, peer)),
-                false => self.give_link(node, peer),
+            if !self.core.is_apart(node, peer) {
+                self.give_link(node, peer);
             }
         }
     }
@@ -609,14 +604,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
     }
 
     fn lift(&mut self, id: ConditionId) -> bool {
-        let was_in_force = self.core.lift(id, self.nodes.len());
-        for (node, peer) in std::mem::take(&mut self.ungiven) {
-            match self.core.is_apart(node, peer) {
-                true => self.ungiven.push((node, peer)),
-                false => self.give_link(node, peer),
-            }
-        }
-        was_in_force
+        self.core.lift(id, self.nodes.len())
     }
 
     fn is_cut(&self, a: NodeId, b: NodeId) -> bool {

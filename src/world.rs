@@ -60,7 +60,8 @@ pub trait World {
     /// If there is no such node.
     fn crash(&mut self, node: NodeId, crash: Crash);
 
-    /// Starts a node again that is down, now: with its identity, what its log kept, and the links that the topology gives.
+    /// Starts a node again that is down, now: with its identity, what its log kept, and the links that the topology gives,
+    /// to those that it can reach.
     /// One that is up stays as it is.
     ///
     /// # Panics

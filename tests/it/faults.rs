@@ -1,11 +1,13 @@
 //! Faults: that each does what it says, that it is told what it did, and that one which did nothing makes a run worth
 //! nothing.
 
+use rumormill::fault::{Condition, Crash, Cut};
 use rumormill::judge::Verdict;
 use rumormill::report::Summary;
 use rumormill::scenario::{DataFolders, Scenario, Source};
-use rumormill::{Node, NodeConfig};
+use rumormill::{Network, Node, NodeConfig, NodeId, SimConfig, Topology};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Plays a scenario that is made of these parts.
 fn play(parts: Value) -> Summary {
@@ -228,4 +230,71 @@ fn a_command_waits_for_a_paused_node() {
     }));
     assert_eq!(summary.verdict(), Verdict::Pass, "{summary}");
     assert_eq!(summary.listed[0].published_ns, 7_000_000_000);
+}
+
+/// What a first attack on the faults found, each with what is right.
+#[test]
+fn faults_on_top_of_each_other() {
+    let star = json!({"star": {"nodes": 4}});
+    let line = |nodes: u32| json!({"line": {"nodes": nodes}});
+    let flat = json!({"overlay": "static"});
+    // A node that leaves while it stands still handles things again when it is back.
+    let summary = play(json!({"topology": star, "node": flat, "expect": ["everyone_delivers"], "timeline": [
+        {"at": "1s", "do": {"pause": {"who": 0, "for": "2s"}}},
+        {"at": "2100ms", "do": {"leave": {"who": 0}}},
+        {"at": "30s", "do": {"restart": {"who": 0}}},
+        {"at": "40s", "do": {"broadcast": {"from": 1}}}
+    ]}));
+    assert_eq!((summary.verdict(), summary.coverage.delivered), (Verdict::Pass, 4), "{summary}");
+    // Of two reasons to be slow, neither waits for the other.
+    let slow = json!({"slow": {"who": 1, "by": "10ms"}});
+    let summary = play(json!({"topology": line(2), "node": flat, "timeline": [
+        {"at": "0s", "do": slow}, {"at": "1s", "do": {"broadcast": {"from": 0}}},
+        {"at": "1005ms", "do": slow}, {"at": "1005ms", "do": {"broadcast": {"from": 0}}}
+    ]}));
+    assert_eq!(summary.verdict(), Verdict::Pass, "{summary}");
+    // Cuts that follow each other without a gap are one long silence.
+    let summary = play(json!({"topology": line(4), "node": flat, "timeline": [
+        {"at": "1s", "do": {"partition": {"into": {"groups": [[0, 1], [2, 3]]}, "for": "2s", "count": 10, "every": "1s"}}},
+        {"at": "2s", "do": {"broadcast": {"from": 0}}}
+    ]}));
+    assert_eq!(summary.faults[0].link_ends, 2, "{summary}");
+    // What a slow disk has not said yet is not known.
+    let summary =
+        play(json!({"topology": line(4), "node": flat, "disk": {"sync": "10s"}, "expect": ["validity"],
+            "timeline": [{"at": "55s", "do": {"broadcast": {"from": 0}}}]
+        }));
+    assert_eq!(summary.verdict(), Verdict::Unknown, "{summary}");
+    // A message that is lost is neither doubled nor late.
+    let all = |name: &str, extra: Value| {
+        let mut step = json!({"share": 1.0, "for": "2s"});
+        step.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!({"at": "1s", "do": {name: step}})
+    };
+    let summary = play(json!({"topology": line(4), "node": flat, "links": datagrams(), "timeline": [
+        all("duplication", json!({})), all("reordering", json!({"by": "1s"})), all("loss", json!({})),
+        {"at": "2s", "do": {"broadcast": {"from": 0}}}, {"at": "5s", "do": {"broadcast": {"from": 0}}}
+    ]}));
+    let messages: Vec<u64> = summary.faults.iter().map(|fault| fault.messages).collect();
+    assert_eq!(messages, [0, 0, 1], "{summary}");
+}
+
+/// A peer learns that a node is gone, however often it comes and goes behind a cut.
+#[test]
+fn a_second_crash_does_not_hide_the_first() {
+    let graph = Topology::Star { nodes: 4 }.build(1).unwrap();
+    let mut network = Network::simulated(SimConfig::<Node>::new(graph), 1);
+    network.run_for(Duration::from_secs(1));
+    let cut = network.impose(Condition::Cut(Cut { groups: vec![0, 1, 1, 1], one_way: false }.into()));
+    for _ in 0..2 {
+        network.crash(NodeId(1), Crash::default());
+        network.run_for(Duration::from_millis(100));
+        network.restart(NodeId(1));
+        network.run_for(Duration::from_millis(100));
+    }
+    network.crash(NodeId(1), Crash::default());
+    network.run_for(Duration::from_millis(500));
+    assert!(network.lift(cut) && !network.lift(cut));
+    network.run_for(Duration::from_secs(60));
+    assert_eq!(network.view(NodeId(0)).neighbors, [NodeId(2), NodeId(3)]);
 }

@@ -40,7 +40,8 @@ pub struct CrashStep {
     pub lasts: Option<Duration>,
 }
 
-/// Nodes that have crashed start again, with their identity and what their logs kept, and join.
+/// Nodes that have crashed start again, with their identity and what their logs kept, and join. Those of a given topology get
+/// their links again, to the nodes that they can reach at that moment.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestartStep {

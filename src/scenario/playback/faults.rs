@@ -99,18 +99,12 @@ impl<W: World> Playback<W> {
             Turn::Lift { step, condition } => self.lift(step, ConditionId(condition)),
             Turn::Return { step, node } => {
                 let node = NodeId(node);
-                match self.churn(step) {
-                    Some(_) => {
-                        if self.bring_back(step, node) {
-                            self.depart_later(step, node);
-                        }
-                    }
+                if self.churn(step).is_none() {
                     // It is the crash that counts, not its end.
-                    None if !self.network.is_up(node) => {
-                        self.network.restart(node);
-                        self.disturb_by_harm();
-                    }
-                    None => {}
+                    return self.rise(node);
+                }
+                if self.bring_back(step, node) {
+                    self.depart_later(step, node);
                 }
             }
             Turn::Depart { step, node } => self.depart(step, NodeId(node)),
@@ -213,6 +207,14 @@ impl<W: World> Playback<W> {
         let now = self.network.now();
         self.harm_of(step).effects.on_node(now);
         self.disturb_by_harm();
+    }
+
+    /// A node that was down starts again.
+    fn rise(&mut self, node: NodeId) {
+        if !self.network.is_up(node) {
+            self.network.restart(node);
+            self.disturb_by_harm();
+        }
     }
 
     /// Whether it was down.

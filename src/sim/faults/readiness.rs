@@ -42,7 +42,6 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         if let Some(line) = faults.lines.get_mut(&to).filter(|line| !line.is_empty()) {
             // It will be woken for those before.
             line.push_back(event);
-            faults.slow_down(now, to);
             return true;
         }
         let Some(free) = faults.occupy(now, to) else { return false };
@@ -93,6 +92,8 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             return None;
         }
         if let Some(free) = faults.occupy(now, node) {
+            // Whatever is the next has to wait for that.
+            faults.slow_down(now, node);
             self.wake_at(node, free);
             return None;
         }
