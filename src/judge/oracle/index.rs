@@ -17,6 +17,10 @@ pub(super) struct Index<'a> {
     has_ends: FixedBitSet,
     /// These ends, by node, peer and session.
     ends: Vec<End>,
+    /// Both sides of every session that was not there from the start, by node: each search needs them.
+    made: Vec<(NodeId, Side, Side)>,
+    /// Where those of a node begin in `made`; one more than there are nodes.
+    made_from: Vec<usize>,
     /// Of nodes that were not up all the time; looked up only.
     lives: FxHashMap<NodeId, Vec<Life>>,
     /// Whose they are: the spans after the first of each node, which has the node's own number.
@@ -92,6 +96,8 @@ impl<'a> Index<'a> {
             nodes: chronicle.graph().nodes(),
             has_ends: FixedBitSet::new(),
             ends: Vec::new(),
+            made: Vec::new(),
+            made_from: Vec::new(),
             lives: FxHashMap::default(),
             later_spans: Vec::new(),
             cuts: Vec::new(),
@@ -100,6 +106,7 @@ impl<'a> Index<'a> {
         chronicle.entries().for_each(|(at, change)| index.take(chronicle, at, change));
         index.pair_ends();
         index.number_spans();
+        index.join_sides();
         index
     }
 
@@ -170,6 +177,20 @@ impl<'a> Index<'a> {
         }
     }
 
+    /// Looks up the other sides, once for all searches.
+    fn join_sides(&mut self) {
+        let mut ends = self.ends.iter().peekable();
+        for node in 0..self.nodes as u32 {
+            self.made_from.push(self.made.len());
+            while let Some(end) = ends.next_if(|end| end.key.0 == node) {
+                let (node, peer, session) = (NodeId(node), NodeId(end.key.1), end.key.2);
+                let sides = self.side(node, peer, session).zip(self.side(peer, node, session));
+                self.made.extend(sides.filter(|_| session != GIVEN).map(|(here, there)| (peer, here, there)));
+            }
+        }
+        self.made_from.push(self.made.len());
+    }
+
     /// Every node that ever was.
     pub(super) fn nodes(&self) -> impl Iterator<Item = NodeId> + use<> {
         (0..self.nodes as u32).map(NodeId)
@@ -218,10 +239,9 @@ impl<'a> Index<'a> {
         if node.index() < self.graph.nodes() {
             self.graph.neighbors(node).iter().for_each(|&peer| visit_both(peer, GIVEN));
         }
-        if self.has_ends.contains(node.index()) {
-            let first = self.ends.partition_point(|end| end.key.0 < node.0);
-            let own = self.ends[first..].iter().take_while(|end| end.key.0 == node.0);
-            own.filter(|end| end.key.2 != GIVEN).for_each(|end| visit_both(NodeId(end.key.1), end.key.2));
+        let made = &self.made[self.made_from[node.index()]..self.made_from[node.index() + 1]];
+        for &(peer, here, there) in made.iter().filter(|(_, here, _)| here.span == span) {
+            visit(peer, here, there);
         }
     }
 
