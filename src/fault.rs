@@ -198,8 +198,12 @@ pub struct Effects {
     pub messages: u64,
     /// Ends of links that were given up because of it.
     pub link_ends: u64,
-    /// Nodes that it stopped, started again or brought in; things that a node handled late, or by a wrong clock.
+    /// Nodes that it stopped, started again or brought in.
     pub nodes: u64,
+    /// Things that nodes handled late, or by a wrong clock.
+    pub handled: u64,
+    /// Cuts that it healed.
+    pub healed: u64,
     /// When it had its first effect.
     pub first: Option<Time>,
     /// When it had its last effect.
@@ -224,9 +228,21 @@ impl Effects {
         self.at(time);
     }
 
-    /// It had an effect on a node.
+    /// It stopped a node, started it again, or brought it in.
     pub fn on_node(&mut self, time: Time) {
         self.nodes += 1;
+        self.at(time);
+    }
+
+    /// It had an effect on something that a node handled.
+    pub fn on_handled(&mut self, time: Time) {
+        self.handled += 1;
+        self.at(time);
+    }
+
+    /// It healed a cut.
+    pub fn on_cut_healed(&mut self, time: Time) {
+        self.healed += 1;
         self.at(time);
     }
 
@@ -241,6 +257,8 @@ impl Effects {
             messages: self.messages + other.messages,
             link_ends: self.link_ends + other.link_ends,
             nodes: self.nodes + other.nodes,
+            handled: self.handled + other.handled,
+            healed: self.healed + other.healed,
             first: self.first.into_iter().chain(other.first).min(),
             last: self.last.max(other.last),
         }

@@ -92,9 +92,13 @@ impl Draw {
 
     /// Normal with mean 0 and deviation 1, by the method of Box and Muller on `libm`, the same everywhere.
     pub fn normal(&mut self) -> f64 {
-        let radius = (-2.0 * libm::log(1.0 - self.unit())).sqrt();
-        radius * libm::cos(std::f64::consts::TAU * self.unit())
+        box_muller(1.0 - self.unit(), self.unit())
     }
+}
+
+/// Normal with mean 0 and deviation 1, of two uniform numbers: one above 0 and up to 1, one from 0 to 1.
+pub fn box_muller(radial: f64, angular: f64) -> f64 {
+    (-2.0 * libm::log(radial)).sqrt() * libm::cos(std::f64::consts::TAU * angular)
 }
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -129,6 +129,22 @@ pub struct InFlight {
     pub syncs: u64,
 }
 
+impl InFlight {
+    /// A message begins its way; whether it carries a broadcast's content.
+    #[inline]
+    pub fn add(&mut self, carries_payload: bool) {
+        self.messages += 1;
+        self.payloads += u64::from(carries_payload);
+    }
+
+    /// It came to its end.
+    #[inline]
+    pub fn remove(&mut self, carries_payload: bool) {
+        self.messages -= 1;
+        self.payloads -= u64::from(carries_payload);
+    }
+}
+
 /// What one node sent and received. The world counts, so that every protocol has these for free.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 pub struct Counters {

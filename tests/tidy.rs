@@ -11,7 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("fault", &["id", "time"]),
     ("rng", &["id"]),
     ("graph", &["id"]),
-    ("churn", &["time", "units"]),
+    ("churn", &["rng", "time", "units"]),
     ("message", &["id"]),
     ("protocol", &["id", "message", "transport"]),
     ("transport", &["id", "message", "protocol", "rng", "time"]),

@@ -78,30 +78,47 @@ impl Coverage {
             }
             let (mut reach, missing) = reach(metrics, spread, end);
             if !missing.is_empty() {
-                let work = oracle.chronicle().work();
-                let earliest = if work <= work_left { oracle.broadcast(number) } else { None };
-                match earliest {
-                    Some(_) => work_left -= work,
-                    None => coverage.unasked += 1,
-                }
-                let judge = Misses::of(metrics, spread, &ever_linked, earliest.as_ref());
-                for node in missing {
-                    let miss =
-                        |earliest| Miss { broadcast: number, published: spread.published, node, earliest };
-                    match judge.chance(node) {
-                        Chance::Possible(earliest) => {
-                            reach.possible += 1;
-                            coverage.missed(miss(earliest), end);
-                        }
-                        Chance::Impossible => {
-                            coverage.first_impossible.get_or_insert(miss(None));
-                        }
-                    }
-                }
+                let earliest = coverage.ask(oracle, number, &mut work_left);
+                let misses = Misses::of(metrics, spread, &ever_linked, earliest.as_ref());
+                reach.possible += coverage.look_into(&misses, number, missing, end);
             }
             coverage.reaches.push(reach);
         }
         coverage
+    }
+
+    /// What the oracle says of a broadcast, if there is work left for that.
+    fn ask<'a>(
+        &mut self,
+        oracle: &'a Oracle<'_>,
+        number: usize,
+        work_left: &mut u64,
+    ) -> Option<Earliest<'a>> {
+        let work = oracle.chronicle().work();
+        let earliest = if work <= *work_left { oracle.broadcast(number) } else { None };
+        match earliest {
+            Some(_) => *work_left -= work,
+            None => self.unasked += 1,
+        }
+        earliest
+    }
+
+    /// How many of those who missed a broadcast could have got it.
+    fn look_into(&mut self, misses: &Misses<'_>, broadcast: usize, nodes: Vec<NodeId>, end: Time) -> usize {
+        let (published, count) = (misses.spread.published, nodes.len());
+        let mut impossible = 0;
+        for node in nodes {
+            match misses.chance(node) {
+                Chance::Possible(earliest) => {
+                    self.missed(Miss { broadcast, published, node, earliest }, end);
+                }
+                Chance::Impossible => {
+                    impossible += 1;
+                    self.first_impossible.get_or_insert(Miss { broadcast, published, node, earliest: None });
+                }
+            }
+        }
+        count - impossible
     }
 
     fn missed(&mut self, miss: Miss, end: Time) {

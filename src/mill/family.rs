@@ -140,11 +140,6 @@ impl Families {
         Families(self.0 & !(1 << family as u8))
     }
 
-    /// Those that are in both sets.
-    pub fn and(self, other: Families) -> Families {
-        Families(self.0 & other.0)
-    }
-
     /// Those that are in one of the sets.
     pub fn or(self, other: Families) -> Families {
         Families(self.0 | other.0)

@@ -10,8 +10,6 @@ use std::fmt::{self, Display};
 /// Everything that went through a mill, in numbers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ground {
-    /// What may happen in its cases.
-    pub enabled: Families,
     /// What failed first in how many cases.
     pub failed: BTreeMap<String, u64>,
     /// How many cases held.
@@ -45,7 +43,6 @@ impl Ground {
     pub(super) fn new(enabled: Families) -> Ground {
         let effect = |family| Effect { family, declared: 0, effective: 0 };
         Ground {
-            enabled,
             failed: BTreeMap::new(),
             passed: 0,
             unknown: 0,
@@ -72,6 +69,11 @@ impl Ground {
             effect.declared += u64::from(ran.declared.contains(effect.family));
             effect.effective += u64::from(ran.effective.contains(effect.family));
         }
+    }
+
+    /// What may happen in its cases.
+    pub fn enabled(&self) -> Families {
+        self.families.iter().map(|effect| effect.family).collect()
     }
 
     /// How many cases there were.

@@ -3,9 +3,9 @@
 use super::{Families, Family};
 use crate::fault::{Detection, LogFate};
 use crate::scenario::{
-    BroadcastStep, ClockStep, Contact, CrashStep, DelayStep, Division, DuplicationStep, Entry, Expectation,
-    GuaranteeFile, JoinStep, LatencyFile, LeaveStep, LinksFile, LossStep, PartitionStep, PauseStep,
-    ReorderingStep, ResetStep, RestartStep, ScenarioFile, Selector, SendStep, SlowStep, Step, Target,
+    BroadcastStep, ClockStep, Contact, CrashStep, DatagramStep, DelayStep, Division, Entry, Expectation,
+    GuaranteeFile, JoinStep, LatencyFile, LeaveStep, LinksFile, PartitionStep, PauseStep, ReorderingStep,
+    ResetStep, RestartStep, ScenarioFile, Selector, SendStep, SlowStep, Step, Target,
 };
 use crate::sim::{Datagram, LinkKind, Topology};
 use std::num::NonZeroU32;
@@ -349,10 +349,10 @@ impl Telling {
         let (family, step, lasts) = match *mv {
             Move::Loss { share, lasts } if self.links == LinkChoice::Datagram => {
                 let share = percent(share);
-                (Family::Loss, Step::Loss(LossStep { share, who: all, lasts: for_so_long(lasts) }), lasts)
+                (Family::Loss, Step::Loss(DatagramStep { share, who: all, lasts: for_so_long(lasts) }), lasts)
             }
             Move::Duplication { share, lasts } if self.links == LinkChoice::Datagram => {
-                let step = DuplicationStep { share: percent(share), who: all, lasts: for_so_long(lasts) };
+                let step = DatagramStep { share: percent(share), who: all, lasts: for_so_long(lasts) };
                 (Family::Duplication, Step::Duplication(step), lasts)
             }
             Move::Reordering { share, by, lasts } if self.links != LinkChoice::Stream => {

@@ -7,7 +7,7 @@ use crate::message::{Origin, Payload};
 use crate::protocol::Notice;
 use crate::time::Time;
 use fixedbitset::FixedBitSet;
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 /// Watches every publication, delivery and copy. Only there if a scenario asks for what it sees: it costs several times what
 /// the metrics do.
@@ -22,11 +22,12 @@ pub struct Audit {
     early: Option<Breach>,
     /// Broadcasts that their origins have published and not delivered yet.
     unsynced: Vec<Payload>,
-    gaps: Vec<(NodeId, Origin, u64, u64)>,
-    /// Ends of links that are up: the node, the peer, the session; looked up only.
-    ends: FxHashSet<(NodeId, NodeId, u32)>,
-    /// How many of them there are of each node; looked up only.
-    ends_of: FxHashMap<NodeId, Vec<(NodeId, u32)>>,
+    /// First and last sequence numbers that nodes gave up of origins; looked up only.
+    gaps: FxHashMap<(NodeId, Origin), Vec<(u64, u64)>>,
+    /// Ends of links that are up, by node: the peer and the session; looked up only.
+    ends: FxHashMap<NodeId, Vec<(NodeId, u32)>>,
+    /// How many ends are up.
+    up: u64,
     /// How many ever came up.
     ups: u64,
 }
@@ -97,9 +98,8 @@ impl Audit {
 
     /// Whether a node gave a broadcast up, and said so.
     pub fn is_given_up(&self, node: NodeId, origin: Origin, sequence: u64) -> bool {
-        self.gaps.iter().any(|&(who, whose, first, last)| {
-            (who, whose) == (node, origin) && (first..=last).contains(&sequence)
-        })
+        let given_up = self.gaps.get(&(node, origin)).map_or(&[][..], Vec::as_slice);
+        given_up.iter().any(|&(first, last)| (first..=last).contains(&sequence))
     }
 
     /// How many copies of a broadcast were sent, and how many could have been if it had crossed every link that was up
@@ -126,7 +126,7 @@ impl Audit {
                     is_delivered: false,
                     is_undone: false,
                     came_to: FixedBitSet::new(),
-                    ends_before: self.ends.len() as i64 - self.ups as i64,
+                    ends_before: self.up as i64 - self.ups as i64,
                     ups: self.ups,
                     copies: 0,
                 });
@@ -154,27 +154,26 @@ impl Audit {
                 }
             }
             Observation::Noticed { node, notice: Notice::Gap { origin, first, last } } => {
-                self.gaps.push((node, origin, first, last));
+                self.gaps.entry((node, origin)).or_default().push((first, last));
             }
             Observation::LinkUp { node, peer, session } => {
                 self.ups += 1;
-                self.ends.insert((node, peer, session));
-                self.ends_of.entry(node).or_default().push((peer, session));
+                self.up += 1;
+                self.ends.entry(node).or_default().push((peer, session));
             }
             Observation::LinkDown { node, peer, session: Some(session) } => {
-                if self.ends.remove(&(node, peer, session))
-                    && let Some(ends) = self.ends_of.get_mut(&node)
-                {
-                    ends.retain(|&end| end != (peer, session));
+                let ends = self.ends.entry(node).or_default();
+                // It may never have come up.
+                if let Some(place) = ends.iter().position(|&end| end == (peer, session)) {
+                    ends.swap_remove(place);
+                    self.up -= 1;
                 }
             }
             Observation::Crashed { node, .. } | Observation::Stopped { node } => {
                 if !self.unsynced.is_empty() {
                     self.undo(node);
                 }
-                for (peer, session) in self.ends_of.remove(&node).unwrap_or_default() {
-                    self.ends.remove(&(node, peer, session));
-                }
+                self.up -= self.ends.remove(&node).map_or(0, |ends| ends.len() as u64);
             }
             _ => {}
         }

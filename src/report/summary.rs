@@ -112,8 +112,12 @@ pub struct FaultSummary {
     pub messages: u64,
     /// Ends of links that were given up because of it.
     pub link_ends: u64,
-    /// Nodes that it stopped, started again or brought in; or things that nodes handled late, or by a wrong clock.
+    /// Nodes that it stopped, started again or brought in.
     pub nodes: u64,
+    /// Things that nodes handled late, or by a wrong clock.
+    pub handled: u64,
+    /// Partitions that it healed.
+    pub healed: u64,
     /// When it had its first effect, if it had any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_ns: Option<u64>,
@@ -131,6 +135,8 @@ impl FaultSummary {
             messages: effects.messages,
             link_ends: effects.link_ends,
             nodes: effects.nodes,
+            handled: effects.handled,
+            healed: effects.healed,
             first_ns: effects.first.map(Time::nanos),
             last_ns: effects.last.map(Time::nanos),
         }
@@ -141,12 +147,13 @@ impl Display for FaultSummary {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "step {} ({}): ", self.step, self.fault)?;
         let (Some(first), Some(last)) = (self.first_ns, self.last_ns) else { return write!(f, "no effect") };
-        let on_nodes = match self.fault {
-            "pause" | "slow" | "clock" => "things handled",
-            "heal" => "partitions healed",
-            _ => "nodes",
-        };
-        let counts = [(self.messages, "messages"), (self.link_ends, "ends of links"), (self.nodes, on_nodes)];
+        let counts = [
+            (self.messages, "messages"),
+            (self.link_ends, "ends of links"),
+            (self.nodes, "nodes"),
+            (self.handled, "things handled"),
+            (self.healed, "partitions healed"),
+        ];
         let counts = counts.iter().filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counts.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
         let [first, last] = [first, last].map(Time::from_nanos);

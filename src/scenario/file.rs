@@ -257,10 +257,10 @@ pub enum Step {
     Heal,
     /// Datagrams get lost.
     #[schemars(example = json!({"loss": {"share": 0.1, "for": "30s"}}))]
-    Loss(LossStep),
+    Loss(DatagramStep),
     /// Datagrams arrive twice.
     #[schemars(example = json!({"duplication": {"share": 0.1, "for": "30s"}}))]
-    Duplication(DuplicationStep),
+    Duplication(DatagramStep),
     /// Messages are held back, so that later ones overtake them.
     #[schemars(example = json!({"reordering": {"share": 0.1, "by": "100ms", "for": "30s"}}))]
     Reordering(ReorderingStep),

@@ -5,7 +5,6 @@ mod faults;
 pub use faults::DeclaredFault;
 
 use super::{Action, Nodes, PlannedStep, Scenario, Through};
-use crate::fault::ConditionId;
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::network::Network;
@@ -19,7 +18,7 @@ use rand::seq::IteratorRandom;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 /// A scenario on its way: a network and what is still to be done to it.
@@ -31,9 +30,8 @@ pub struct Playback<W> {
     workload: ChaCha8Rng,
     /// Who is hit by faults.
     chance: ChaCha8Rng,
-    harms: Vec<Harm>,
-    /// Conditions that kept messages from nodes, or do.
-    withheld: Vec<ConditionId>,
+    /// By the steps that did it.
+    harms: BTreeMap<usize, Harm>,
     /// When harm was done for the last time.
     harmed: Option<Time>,
     /// When anything was done to the network for the last time that changes who is there.
@@ -121,8 +119,7 @@ impl<W: World> Playback<W> {
             timeline: scenario.timeline.clone(),
             workload: stream(scenario.file.seed, Purpose::Workload),
             chance: stream(scenario.file.seed, Purpose::Faults),
-            harms: Vec::new(),
-            withheld: Vec::new(),
+            harms: BTreeMap::new(),
             harmed: None,
             disturbed: Time::ZERO,
             asked: 0,
@@ -291,10 +288,7 @@ fn choose<W: World>(
     nodes: Nodes,
     states: &[State],
 ) -> Vec<NodeId> {
-    if nodes == Nodes::Genesis {
-        let fits = |network: &Network<W>, node: &NodeId| states.contains(&network.state(*node));
-        return network.contacts().into_iter().filter(|node| fits(network, node)).take(1).collect();
-    }
+    let known = if nodes == Nodes::Genesis { network.contacts() } else { Vec::new() };
     let fits = |node: &NodeId| states.contains(&network.state(*node));
     let all = || (0..network.size()).map(NodeId::at).filter(fits);
     match nodes {
@@ -308,7 +302,7 @@ fn choose<W: World>(
             chosen.sort_unstable_by_key(|node| node.0);
             chosen
         }
-        Nodes::Genesis => unreachable!("see above"),
+        Nodes::Genesis => known.into_iter().filter(fits).take(1).collect(),
     }
 }
 

@@ -135,8 +135,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         if self.links.kind == LinkKind::Stream {
             time = self.sessions.in_order(parcel.from, parcel.to, time);
         }
-        self.in_flight.messages += 1;
-        self.in_flight.payloads += u64::from(parcel.payload.is_some());
+        self.in_flight.add(parcel.payload.is_some());
         self.events.push_letter(time, parcel.to, (parcel.from, session), letter);
     }
 
@@ -145,8 +144,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
     pub(super) fn arrive(&mut self, from: NodeId, to: NodeId, message: &P::Message, bytes: u32) -> Parcel {
         let (kind, payload) = (message.kind(), message.payload());
         let parcel = Parcel { from, to, kind, payload, bytes: self.size(payload, bytes) };
-        self.in_flight.messages -= 1;
-        self.in_flight.payloads -= u64::from(parcel.payload.is_some());
+        self.in_flight.remove(parcel.payload.is_some());
         let content = parcel.payload.map_or(0, |payload| digest::content(self.broadcasts.get(payload)));
         self.note(digest::kind(parcel.kind), from, to, content ^ u64::from(parcel.bytes));
         parcel

@@ -256,7 +256,7 @@ impl<P: Protocol> Faults<P> {
 
     fn misled(&self, clock: &Clock, now: Time, is_wrong: bool) {
         if is_wrong {
-            self.affect(clock.because, |effects| effects.on_node(now));
+            self.affect(clock.because, |effects| effects.on_handled(now));
         }
     }
 
@@ -289,22 +289,11 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         letter: Letter<P::Message>,
         number: u64,
     ) {
-        self.count_under_way(&parcel, true);
+        // What waits somewhere on its way is in flight as well.
+        self.in_flight.add(parcel.payload.is_some());
         let (from, to) = (parcel.from, parcel.to);
         let what = Kept::Letter(parcel, letter, number);
         self.queue_up(from, Waiting { to, session, what }, parcel.bytes);
-    }
-
-    /// What waits somewhere on its way is in flight as well.
-    fn count_under_way(&mut self, parcel: &Parcel, begins: bool) {
-        let payloads = u64::from(parcel.payload.is_some());
-        if begins {
-            self.in_flight.messages += 1;
-            self.in_flight.payloads += payloads;
-        } else {
-            self.in_flight.messages -= 1;
-            self.in_flight.payloads -= payloads;
-        }
     }
 
     /// Something waits for its sender's uplink, if that is narrow; otherwise it leaves at once.
@@ -364,7 +353,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             let what = Kept::Letter(parcel, letter, number);
             return self.hold(from, to, Held { cut: *cut, session, what });
         }
-        self.count_under_way(&parcel, false);
+        self.in_flight.remove(parcel.payload.is_some());
         let (wait, twice) = match fate {
             Fate::Cut(cut) => return self.tell(Observation::Dropped(parcel, DropReason::Cut(cut))),
             Fate::Lost(loss) => return self.tell(Observation::Dropped(parcel, DropReason::Lost(loss))),
@@ -496,7 +485,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         }
         for Held { cut, what, .. } in lost {
             if let Kept::Letter(parcel, ..) = what {
-                self.count_under_way(&parcel, false);
+                self.in_flight.remove(parcel.payload.is_some());
                 self.tell(Observation::Dropped(parcel, DropReason::Cut(cut)));
             }
         }
@@ -511,7 +500,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
             faults.held.range((node.0, 0)..=(node.0, u32::MAX)).map(|(key, _)| key.1).collect();
         for Waiting { what, .. } in waiting {
             if let Kept::Letter(parcel, ..) = what {
-                self.count_under_way(&parcel, false);
+                self.in_flight.remove(parcel.payload.is_some());
                 self.tell(Observation::Dropped(parcel, DropReason::OldSession));
             }
         }

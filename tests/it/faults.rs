@@ -86,13 +86,10 @@ fn every_fault_tells_what_it_did() {
     for (fault, links, expected) in cases {
         let summary = with(fault.clone(), links);
         let [told] = &summary.faults[..] else { panic!("{fault}: one fault") };
-        let effects = (told.messages > 0, told.link_ends > 0, told.nodes > 0);
+        let effects = (told.messages > 0, told.link_ends > 0, told.nodes + told.handled > 0);
         assert_eq!(effects, expected, "{fault}: {told}");
         assert!(told.first_ns >= Some(5_000_000_000) && told.last_ns >= told.first_ns, "{fault}: {told}");
-        assert!(
-            summary.verdict() < Verdict::Vacuous || summary.verdict() == Verdict::Fail,
-            "{fault}: {summary}"
-        );
+        assert_ne!(summary.verdict(), Verdict::Vacuous, "{fault}: {summary}");
     }
 }
 

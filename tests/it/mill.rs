@@ -221,7 +221,7 @@ fn families_may_be_left_out() {
         calm(Mistake::None).families(Family::ALL).without([Family::Crash, Family::Silence, Family::Join]);
     let ground = mill.cases(20).survey().unwrap();
     let left_out = [Family::Crash, Family::Silence, Family::Restart, Family::LostLog, Family::Join];
-    assert_eq!(ground.enabled, left_out.into_iter().fold(Families::ALL, Families::without));
+    assert_eq!(ground.enabled(), left_out.into_iter().fold(Families::ALL, Families::without));
 }
 
 /// The scenarios of `tutorial-fails`.

@@ -35,11 +35,11 @@ impl Checker<'_> {
     ) -> Option<FaultPlan> {
         let whom = Whom::Everybody;
         let (name, who, condition, lasts) = match step {
-            Step::Loss(LossStep { share, who, lasts }) => {
+            Step::Loss(DatagramStep { share, who, lasts }) => {
                 self.needs_datagrams(path, links, "streams lose nothing; `reset` breaks them");
                 ("loss", who, Condition::Loss { whom, share: *share }, *lasts)
             }
-            Step::Duplication(DuplicationStep { share, who, lasts }) => {
+            Step::Duplication(DatagramStep { share, who, lasts }) => {
                 self.needs_datagrams(path, links, "streams duplicate nothing");
                 ("duplication", who, Condition::Duplication { whom, share: *share }, *lasts)
             }

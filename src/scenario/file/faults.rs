@@ -104,30 +104,10 @@ impl Default for Division {
     }
 }
 
-/// Datagrams get lost, beyond what `links` says.
+/// A share of the datagrams gets lost, or arrives twice, beyond what `links` says.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LossStep {
-    /// Which share of them, 0 to 1.
-    #[serde(with = "units::Share")]
-    pub share: f64,
-    /// Those that these nodes send or receive, as with `crash`. Default: `all`.
-    #[serde(default = "super::all")]
-    pub who: Target,
-    /// For so long. Default: to the end.
-    #[serde(
-        rename = "for",
-        default,
-        with = "units::OptionalDuration",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub lasts: Option<Duration>,
-}
-
-/// Datagrams arrive twice, beyond what `links` says.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DuplicationStep {
+pub struct DatagramStep {
     /// Which share of them, 0 to 1.
     #[serde(with = "units::Share")]
     pub share: f64,

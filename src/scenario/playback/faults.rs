@@ -4,11 +4,13 @@ use super::{ABSENT, Playback, STAYING, Turn, UP, choose};
 use crate::churn::{Going, poisson_gap};
 use crate::fault::{Condition, ConditionId, Crash, Cut, Detection, Effects, LogFate, Whom};
 use crate::id::NodeId;
+use crate::protocol::State;
 use crate::scenario::{Action, ChurnPlan, Departure, FaultPlan, Groups, Nodes};
 use crate::time::Time;
 use crate::world::World;
 use rand::seq::{IteratorRandom, SliceRandom};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What came of a fault that the scenario declares.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,15 +28,16 @@ pub struct DeclaredFault {
 }
 
 /// A fault on its way.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Harm {
-    step: usize,
     /// What it did by itself.
     effects: Effects,
     /// What it imposed.
     conditions: Vec<ConditionId>,
-    /// Those of them that go on and keep messages from nodes.
-    withholding: Vec<ConditionId>,
+    /// Whether these can keep messages from nodes.
+    withholds: bool,
+    /// Those of them that are not over.
+    in_force: Vec<ConditionId>,
     /// Nodes come and go until then.
     restless_until: Option<Time>,
     /// The nodes of a record of up times, as they came in.
@@ -44,7 +47,7 @@ pub(super) struct Harm {
 impl Harm {
     /// Whether it goes on, and keeps messages from nodes or lets them come and go.
     fn is_open(&self, now: Time) -> bool {
-        !self.withholding.is_empty() || self.restless_until.is_some_and(|until| until > now)
+        self.withholds && !self.in_force.is_empty() || self.restless_until.is_some_and(|until| until > now)
     }
 }
 
@@ -67,18 +70,13 @@ impl<W: World> Playback<W> {
             }
             FaultPlan::Partition { into, one_way, lasts } => {
                 let cut = Cut { groups: self.groups(into), one_way: *one_way };
-                let lasts = lasts.map(|length| self.network.now() + length);
-                self.impose(step, Condition::Cut(Arc::new(cut)), lasts);
+                self.impose(step, Condition::Cut(Arc::new(cut)), *lasts);
             }
             FaultPlan::Heal => self.heal(step),
             FaultPlan::Reset { who, share } => self.reset(step, *who, *share),
             FaultPlan::Condition { who, condition, lasts, .. } => {
-                let whom = match who {
-                    Nodes::All => Whom::Everybody,
-                    who => Whom::these(self.victims(*who, &UP)),
-                };
-                let lasts = lasts.map(|length| self.network.now() + length);
-                self.impose(step, condition.clone().about(whom), lasts);
+                let whom = self.whom(*who);
+                self.impose(step, condition.clone().about(whom), *lasts);
             }
             FaultPlan::Churn(plan) => self.begin_churn(step, plan),
             FaultPlan::UpTimes { times, .. } => {
@@ -129,7 +127,7 @@ impl<W: World> Playback<W> {
         });
         declared
             .map(|(step, at, name)| {
-                let harm = self.harms.iter().find(|harm| harm.step == step);
+                let harm = self.harms.get(&step);
                 let effects = harm.map_or(Effects::default(), |harm| {
                     let imposed = harm.conditions.iter().map(|&id| self.network.world().effects(id));
                     imposed.fold(harm.effects, Effects::plus)
@@ -142,7 +140,7 @@ impl<W: World> Playback<W> {
 
     /// The step that imposed a condition, by its place in the timeline, and what the scenario calls it.
     pub fn step_of(&self, id: ConditionId) -> Option<(usize, &'static str)> {
-        let step = self.harms.iter().find(|harm| harm.conditions.contains(&id))?.step;
+        let (&step, _) = self.harms.iter().find(|(_, harm)| harm.conditions.contains(&id))?;
         let Action::Fault(plan) = &self.timeline[step].action else { return None };
         Some((step, plan.name()))
     }
@@ -150,16 +148,15 @@ impl<W: World> Playback<W> {
     /// When something was done to the network for the last time, or had an effect that keeps messages from nodes: a fault, a
     /// join, a leave; zero, if never.
     pub fn calm_since(&self) -> Time {
-        let withheld = self.harms.iter().flat_map(|harm| &harm.conditions);
-        let latest = withheld.filter(|id| self.withheld.contains(id));
-        let latest = latest.filter_map(|&id| self.network.world().effects(id).last).max();
+        let withheld = self.harms.values().filter(|harm| harm.withholds).flat_map(|harm| &harm.conditions);
+        let latest = withheld.filter_map(|&id| self.network.world().effects(id).last).max();
         self.disturbed.max(latest.unwrap_or(Time::ZERO))
     }
 
     /// Whether a fault goes on that keeps messages from nodes, or lets them come and go.
     pub fn is_harmed(&self) -> bool {
         let now = self.network.now();
-        self.harms.iter().any(|harm| harm.is_open(now))
+        self.harms.values().any(|harm| harm.is_open(now))
     }
 
     /// When harm was done for the last time, if ever.
@@ -168,18 +165,7 @@ impl<W: World> Playback<W> {
     }
 
     fn harm_of(&mut self, step: usize) -> &mut Harm {
-        let at = self.harms.iter().position(|harm| harm.step == step).unwrap_or_else(|| {
-            self.harms.push(Harm {
-                step,
-                effects: Effects::default(),
-                conditions: Vec::new(),
-                withholding: Vec::new(),
-                restless_until: None,
-                recorded: Vec::new(),
-            });
-            self.harms.len() - 1
-        });
-        &mut self.harms[at]
+        self.harms.entry(step).or_default()
     }
 
     fn later(&mut self, time: Time, turn: Turn) {
@@ -188,8 +174,16 @@ impl<W: World> Playback<W> {
 
     /// Those of the nodes that are in one of these states now; drawn from the stream of the faults, so that a fault more
     /// or less shifts nobody's workload.
-    fn victims(&mut self, who: Nodes, states: &[crate::protocol::State]) -> Vec<NodeId> {
+    fn victims(&mut self, who: Nodes, states: &[State]) -> Vec<NodeId> {
         choose(&mut self.network, &mut self.chance, who, states)
+    }
+
+    /// The same for a condition: all means those as well that come later.
+    fn whom(&mut self, who: Nodes) -> Whom {
+        match who {
+            Nodes::All => Whom::Everybody,
+            who => Whom::these(self.victims(who, &UP)),
+        }
     }
 
     /// Whether it was up.
@@ -227,18 +221,16 @@ impl<W: World> Playback<W> {
         is_down
     }
 
-    fn impose(&mut self, step: usize, condition: Condition, until: Option<Time>) {
+    fn impose(&mut self, step: usize, condition: Condition, lasts: Option<Duration>) {
         let withholds = condition.withholds();
         let id = self.network.impose(condition);
         self.disturb_by_harm();
         let harm = self.harm_of(step);
+        harm.withholds = withholds;
         harm.conditions.push(id);
-        if withholds {
-            harm.withholding.push(id);
-            self.withheld.push(id);
-        }
-        if let Some(until) = until {
-            self.later(until, Turn::Lift { step, condition: id.0 });
+        harm.in_force.push(id);
+        if let Some(length) = lasts {
+            self.later(self.network.now() + length, Turn::Lift { step, condition: id.0 });
         }
     }
 
@@ -246,23 +238,20 @@ impl<W: World> Playback<W> {
         if self.network.lift(id) {
             self.disturb_by_harm();
         }
-        self.harm_of(step).withholding.retain(|&other| other != id);
+        self.harm_of(step).in_force.retain(|&other| other != id);
     }
 
     /// Ends all partitions.
     fn heal(&mut self, step: usize) {
-        let cuts: Vec<(usize, ConditionId)> = self
-            .harms
-            .iter()
-            .filter(|harm| {
-                matches!(&self.timeline[harm.step].action, Action::Fault(FaultPlan::Partition { .. }))
-            })
-            .flat_map(|harm| harm.withholding.iter().map(|&id| (harm.step, id)))
-            .collect();
+        let is_partition =
+            |step: usize| matches!(&self.timeline[step].action, Action::Fault(FaultPlan::Partition { .. }));
+        let partitions = self.harms.iter().filter(|(step, _)| is_partition(**step));
+        let cuts: Vec<(usize, ConditionId)> =
+            partitions.flat_map(|(&step, harm)| harm.in_force.iter().map(move |&id| (step, id))).collect();
         let now = self.network.now();
         for (partition, id) in cuts {
             self.lift(partition, id);
-            self.harm_of(step).effects.on_node(now);
+            self.harm_of(step).effects.on_cut_healed(now);
         }
     }
 
@@ -306,10 +295,7 @@ impl<W: World> Playback<W> {
     }
 
     fn reset(&mut self, step: usize, who: Nodes, share: f64) {
-        let whom = match who {
-            Nodes::All => Whom::Everybody,
-            who => Whom::these(self.victims(who, &UP)),
-        };
+        let whom = self.whom(who);
         let topology = self.network.topology();
         let links: Vec<(NodeId, NodeId)> =
             topology.edges().filter(|&(a, b)| whom.contains(a) || whom.contains(b)).collect();
@@ -343,8 +329,7 @@ impl<W: World> Playback<W> {
     /// The plan by which a step lets nodes come and go, and until when.
     fn churn(&self, step: usize) -> Option<(Arc<ChurnPlan>, Time)> {
         let Action::Fault(FaultPlan::Churn(plan)) = &self.timeline[step].action else { return None };
-        let harm = self.harms.iter().find(|harm| harm.step == step)?;
-        Some((Arc::clone(plan), harm.restless_until?))
+        Some((Arc::clone(plan), self.harms.get(&step)?.restless_until?))
     }
 
     fn arrive_later(&mut self, step: usize) {

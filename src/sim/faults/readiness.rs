@@ -32,7 +32,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         };
         let Some(faults) = self.faults.as_deref_mut() else { return false };
         if let Some(pause) = faults.pause(to) {
-            faults.affect(pause, |effects| effects.on_node(now));
+            faults.affect(pause, |effects| effects.on_handled(now));
             faults.lines.entry(to).or_default().push_back(event);
             if let Some((from, session)) = opening {
                 self.hush(from, to, session, self.links.dial, pause);
@@ -56,7 +56,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Core<P, O, Q> {
         let now = self.now;
         let Some(faults) = self.faults.as_deref_mut() else { return Some(stored) };
         let Some(pause) = faults.pause(node) else { return Some(stored) };
-        faults.affect(pause, |effects| effects.on_node(now));
+        faults.affect(pause, |effects| effects.on_handled(now));
         let event = self.events.aside(node, stored);
         faults.lines.entry(node).or_default().push_back(event);
         None
@@ -136,6 +136,6 @@ impl<P: Protocol> Faults<P> {
 
     /// Something has to wait at a slow node.
     fn slow_down(&self, now: Time, node: NodeId) {
-        self.slowness(node).iter().for_each(|&(id, _)| self.affect(id, |effects| effects.on_node(now)));
+        self.slowness(node).iter().for_each(|&(id, _)| self.affect(id, |effects| effects.on_handled(now)));
     }
 }
