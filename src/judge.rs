@@ -2,11 +2,13 @@
 
 mod delivery;
 mod invariants;
+mod knowledge;
 pub mod oracle;
 mod population;
 mod watch;
 
 pub use delivery::{Coverage, Miss, Reach};
+pub use knowledge::Knowledge;
 pub use oracle::{Oracle, Stretch};
 pub use watch::{HARD_DEGREE, MOST_WATCHED, Seen, Watch};
 
@@ -109,6 +111,8 @@ pub struct Course {
     pub calm_since: Time,
     /// What was seen of the overlay on the way, if anybody looked.
     pub seen: Option<Seen>,
+    /// Who knew whom at that time, if that matters.
+    pub knowledge: Option<Knowledge>,
 }
 
 /// What came after a shutdown.
@@ -137,6 +141,7 @@ impl Course {
             faults: playback.faults(),
             calm_since: playback.calm_since(),
             seen: watch.seen().cloned(),
+            knowledge: watch.knowledge(),
         };
         (course, shutdown.cloned().unwrap_or(now))
     }

@@ -354,6 +354,9 @@ impl Protocol for Node {
     fn on_link_up(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
         if self.is_given(net.now(), peer) {
             self.neighbors.add_given(peer);
+            if self.aside.overlay != OverlayKind::Static {
+                self.aside.book.add(net, peer);
+            }
             if net.now() != LocalTime::default() {
                 // The peer lives already, and was not given the link at its own start.
                 net.send(peer, Control::Hello { member: !self.aside.is_newcomer }.into());

@@ -41,7 +41,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "judge",
-        &["fault", "graph", "id", "message", "observe", "protocol", "scenario", "time", "units", "world"],
+        &[
+            "fault", "graph", "id", "message", "network", "observe", "protocol", "scenario", "time", "units",
+            "world",
+        ],
     ),
     ("draw", &["graph", "id", "rng", "units"]),
     (

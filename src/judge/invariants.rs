@@ -5,7 +5,7 @@
 //! faults, is an expectation on `latency` and `stretch`; I12, nobody is special, is what a mill shows.)
 
 use super::watch::{HARD_DEGREE, Seen};
-use super::{Course, Evidence, Verdict};
+use super::{Course, Evidence, Knowledge, Verdict};
 use crate::id::NodeId;
 use crate::message::{Broadcast, Payload};
 use crate::observe::{Breach, Spread};
@@ -292,13 +292,29 @@ fn is_known(evidence: Evidence<'_>, payload: Payload) -> bool {
     alive(evidence).any(|node| evidence.metrics.holds(payload, node))
 }
 
-/// For how long nothing had happened to the network.
+/// For how long nothing had happened to the network; and whether it could have come together at all.
 fn calm(evidence: Evidence<'_>) -> String {
     let length = evidence.closing.time.since(evidence.course.calm_since);
-    match evidence.course.calm_since {
+    let after = match evidence.course.calm_since {
         Time::ZERO => String::new(),
         _ => format!(" (after {} of calm)", human_duration(length)),
+    };
+    match strangers(evidence) {
+        Some(Knowledge { parts, smallest, example, .. }) => format!(
+            "{after}; nothing is promised, since nobody knew the way: when calm began there were {} parts that knew \
+             nobody of each other, the smallest of {} around node {}",
+            counted(parts),
+            counted(smallest),
+            example.0
+        ),
+        None => after,
     }
+}
+
+/// The guarantee presumes that everyone alive could be reached through somebody's links or address book when calm
+/// began: what was known then, if that was not so.
+fn strangers(evidence: Evidence<'_>) -> Option<Knowledge> {
+    evidence.course.knowledge.filter(|knowledge| !knowledge.is_whole())
 }
 
 fn unless_unfinished(evidence: Evidence<'_>) -> Verdict {
@@ -309,7 +325,8 @@ fn unless_unfinished(evidence: Evidence<'_>) -> Verdict {
 fn unless_restless(evidence: Evidence<'_>) -> Verdict {
     let Course { calm_since, .. } = *evidence.course;
     let was_restless = calm_since > Time::ZERO;
-    if was_restless && evidence.closing.time.since(calm_since) < evidence.guarantee.heal {
+    let is_too_early = was_restless && evidence.closing.time.since(calm_since) < evidence.guarantee.heal;
+    if is_too_early || strangers(evidence).is_some() {
         return Verdict::Unknown;
     }
     unless_unfinished(evidence)

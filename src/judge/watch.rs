@@ -1,6 +1,7 @@
 //! Looks at the overlay while a scenario is played: whenever a link or a node has come or gone, in small networks; now and
 //! then in large ones. What is judged at the end only needs none of this.
 
+use super::Knowledge;
 use crate::graph::Graph;
 use crate::id::NodeId;
 use crate::protocol::State;
@@ -31,6 +32,10 @@ pub struct Watch {
     settling: Duration,
     /// How many components there were at the latest look, if no harm was felt then.
     components: Option<usize>,
+    /// Whether it matters who knows whom.
+    asks: bool,
+    /// Who knew whom when calm began, and when that was.
+    knowledge: Option<(Time, Knowledge)>,
 }
 
 /// What was seen.
@@ -54,9 +59,24 @@ impl Watch {
         let needs = |expectation: &Expectation| {
             matches!(expectation, Expectation::Degree | Expectation::NoCut | Expectation::Repair)
         };
+        let presumes = |expectation: &Expectation| {
+            matches!(
+                expectation,
+                Expectation::Agreement
+                    | Expectation::NoSilentLoss
+                    | Expectation::Repair
+                    | Expectation::Degree
+            )
+        };
         let Scenario { file, links, .. } = scenario;
         let settling = links.silence + links.dial + links.horizon();
-        Watch { is_open: file.expect.iter().any(needs), settling, ..Watch::default() }
+        let is_open = file.expect.iter().any(needs);
+        Watch { is_open, settling, asks: file.expect.iter().any(presumes), ..Watch::default() }
+    }
+
+    /// Who knew whom when calm began, if that mattered and there ever was anything else than calm.
+    pub fn knowledge(&self) -> Option<Knowledge> {
+        self.knowledge.map(|(_, knowledge)| knowledge)
     }
 
     /// What was seen so far, if anybody looked.
@@ -67,7 +87,7 @@ impl Watch {
     /// Plays on as [`Playback::advance`] does, and looks.
     pub fn advance<W: World>(&mut self, playback: &mut Playback<W>, most: u64) -> Progress {
         if !self.is_open {
-            return playback.advance(most);
+            return self.go_on(playback, most);
         }
         // A network to which nothing happens is as it is from its start on.
         if self.seen.looks == 0 {
@@ -76,7 +96,7 @@ impl Watch {
         let small = playback.network().size() <= MOST_WATCHED;
         let slice = if small { 1 } else { PAUSE };
         for _ in 0..most.div_ceil(slice) {
-            let progress = playback.advance(slice);
+            let progress = self.go_on(playback, slice);
             // A node that takes itself for a member changes no link, and may be all alone.
             self.look(playback, progress == Progress::Ended);
             if progress != Progress::Going {
@@ -84,6 +104,17 @@ impl Watch {
             }
         }
         Progress::Going
+    }
+
+    /// Plays on, and asks who knows whom at the moment at which calm begins.
+    fn go_on<W: World>(&mut self, playback: &mut Playback<W>, most: u64) -> Progress {
+        let progress = playback.advance(most);
+        let disturbed = playback.disturbed();
+        let is_known = self.knowledge.is_some_and(|(since, _)| since == disturbed);
+        if self.asks && !is_known && disturbed > Time::ZERO && playback.is_calm_for_good() {
+            self.knowledge = Knowledge::of(playback.network()).map(|knowledge| (disturbed, knowledge));
+        }
+        progress
     }
 
     /// Looks, if anything has changed; in any case, if it `is_certain`.

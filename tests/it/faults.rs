@@ -153,6 +153,26 @@ fn nothing_is_judged_while_a_fault_goes_on() {
     assert_eq!(summary.verdict(), Verdict::Fail, "the tutorial's nodes never make up for it: {summary}");
 }
 
+/// Nodes of a given topology know their neighbors only: what was held together by a node that crashed is apart for good, and
+/// no protocol is to blame.
+#[test]
+fn where_nobody_knows_the_way_nothing_is_promised() {
+    let summary = play(json!({
+        "topology": {"line": {"nodes": 5}},
+        "node": {"overlay": "static"},
+        "timeline": [
+            {"at": "1s", "do": {"crash": {"who": 2}}},
+            {"at": "10s", "do": {"broadcast": {"from": 0}}}
+        ],
+        "end": "5min", "expect": ["agreement", "repair"]
+    }));
+    for finding in &summary.judgement.findings {
+        assert_eq!(finding.verdict, Verdict::Unknown, "{finding:?}");
+        let text = "there were 2 parts that knew nobody of each other, the smallest of 2 around node 0";
+        assert!(finding.evidence.contains(text), "{finding:?}");
+    }
+}
+
 /// A reliable link holds what is sent over a cut, as long as it is not given up; a datagram is gone.
 #[test]
 fn a_short_cut_delays_streams_and_loses_datagrams() {

@@ -9,6 +9,7 @@ use crate::scenario::{Action, ChurnPlan, Departure, FaultPlan, Groups, Nodes};
 use crate::time::Time;
 use crate::world::World;
 use rand::seq::{IteratorRandom, SliceRandom};
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -153,6 +154,24 @@ impl<W: World> Playback<W> {
         self.disturbed.max(latest.unwrap_or(Time::ZERO))
     }
 
+    /// When anything was done for the last time that harms the network or changes who is in it; zero, if never.
+    pub fn disturbed(&self) -> Time {
+        self.disturbed
+    }
+
+    /// Whether nothing of that kind goes on or is to come.
+    pub fn is_calm_for_good(&self) -> bool {
+        let disturbs = |turn: Turn| match turn {
+            Turn::Step { step, .. } => matches!(
+                self.timeline[step].action,
+                Action::Join { .. } | Action::Leave { .. } | Action::Fault(_)
+            ),
+            _ => true,
+        };
+        let is_to_come = |&Reverse((time, turn)): &Reverse<(Time, Turn)>| time <= self.end && disturbs(turn);
+        !self.upcoming.iter().any(is_to_come) && !self.is_harmed()
+    }
+
     /// Whether a fault goes on that keeps messages from nodes, or lets them come and go.
     pub fn is_harmed(&self) -> bool {
         let now = self.network.now();
@@ -169,7 +188,7 @@ impl<W: World> Playback<W> {
     }
 
     fn later(&mut self, time: Time, turn: Turn) {
-        self.upcoming.push(std::cmp::Reverse((time, turn)));
+        self.upcoming.push(Reverse((time, turn)));
     }
 
     /// Those of the nodes that are in one of these states now; drawn from the stream of the faults, so that a fault more
