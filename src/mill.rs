@@ -118,7 +118,7 @@ where
 {
     /// A mill for nodes with this configuration. Nobody joins if such nodes cannot.
     pub fn new(config: P::Config) -> Mill<P> {
-        let joins = P::can_join(&config);
+        let joins = P::can_join(&P::resolved(config.clone(), false));
         let families = if joins { Families::ALL } else { Families::ALL.without(Family::Join) };
         Mill {
             setting: Setting { node: config, expect: promises(), nodes: NODES, joins, settle: SETTLE },

@@ -60,6 +60,12 @@ pub trait Protocol: Sized + Send + 'static {
     /// Panics if the node's state contradicts itself. Called after every event in builds with debug assertions.
     fn check_invariants(&self) {}
 
+    /// The configuration that is meant, where it leaves something open: in a network that is there from the start, with the
+    /// links of a topology (`is_given`), or in one that nodes join.
+    fn resolved(config: Self::Config, _is_given: bool) -> Self::Config {
+        config
+    }
+
     /// Whether nodes with this configuration can join a network that is running.
     fn can_join(_config: &Self::Config) -> bool {
         true

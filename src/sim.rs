@@ -149,7 +149,8 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Sim<P, O, Q> {
             digest: Digest::default(),
             observer,
         };
-        let mut sim = Sim { config: config.node, nodes: Vec::with_capacity(nodes), core };
+        let node = P::resolved(config.node, nodes > 0);
+        let mut sim = Sim { config: node, nodes: Vec::with_capacity(nodes), core };
         config.graph.node_ids().for_each(|node| sim.start(node, true));
         for node in config.graph.node_ids() {
             config.graph.neighbors(node).iter().for_each(|&peer| sim.announce(node, peer));

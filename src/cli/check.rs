@@ -50,8 +50,9 @@ where
     P: Protocol,
     P::Config: DeserializeOwned + Default,
 {
-    let outline = arguments.changes.load(file)?;
+    let mut outline: Outline<P::Config> = arguments.changes.load(file)?;
     outline.check_for::<P>()?;
+    outline.file.node = outline.node::<P>();
     Ok(outline)
 }
 

@@ -122,6 +122,7 @@ fn portions((step, planned): (usize, &PlannedStep)) -> impl Iterator<Item = Port
 /// The timeline, played with averages.
 struct Rehearsal<'a, P: Protocol> {
     outline: &'a Outline<P::Config>,
+    node: P::Config,
     size: Size,
     ever: f64,
     most_links: f64,
@@ -146,6 +147,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
         let (nodes, links) = (outline.nodes_at_start() as f64, outline.links_at_start() as f64);
         Rehearsal {
             outline,
+            node: outline.node::<P>(),
             size: Size { nodes, links },
             ever: nodes,
             most_links: links,
@@ -177,16 +179,11 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
         };
         let acts = acts * portion.times;
         let copies = self.copies();
-        let Cost { events, links } =
-            P::cost(&self.outline.file.node, &command, self.size).unwrap_or_else(|| {
-                self.known = false;
-                // It may know better ways than to send everything everywhere.
-                Cost::events(if let Command::Broadcast { .. } = command {
-                    2.0 * self.size.links
-                } else {
-                    0.0
-                })
-            });
+        let Cost { events, links } = P::cost(&self.node, &command, self.size).unwrap_or_else(|| {
+            self.known = false;
+            // It may know better ways than to send everything everywhere.
+            Cost::events(if let Command::Broadcast { .. } = command { 2.0 * self.size.links } else { 0.0 })
+        });
         self.events += acts * events * copies;
         self.events_of_step[portion.step] += acts * events * copies;
         let together = match planned.every.is_zero() {
@@ -227,7 +224,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             _ => return,
         };
         let join = Command::Join { contacts: Vec::new() };
-        let cost = P::cost(&self.outline.file.node, &join, self.size);
+        let cost = P::cost(&self.node, &join, self.size);
         self.known &= cost.is_some();
         let Cost { events, links } = cost.unwrap_or_default();
         let degree = 2.0 * self.size.links / self.size.nodes.max(1.0);

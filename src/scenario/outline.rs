@@ -37,12 +37,23 @@ impl<C: DeserializeOwned + Default> Outline<C> {
 }
 
 impl<C> Outline<C> {
+    /// What its nodes have in common, nothing left open.
+    pub fn node<P: Protocol<Config = C>>(&self) -> C
+    where
+        C: Clone,
+    {
+        P::resolved(self.file.node.clone(), self.file.topology.is_some())
+    }
+
     /// Whether nodes that run `P` can do what it asks of them.
     ///
     /// # Errors
     /// [`ScenarioError::CannotJoin`].
-    pub fn check_for<P: Protocol<Config = C>>(&self) -> Result<(), ScenarioError> {
-        if self.joins() > 0 && !P::can_join(&self.file.node) {
+    pub fn check_for<P: Protocol<Config = C>>(&self) -> Result<(), ScenarioError>
+    where
+        C: Clone,
+    {
+        if self.joins() > 0 && !P::can_join(&self.node::<P>()) {
             return Err(ScenarioError::CannotJoin);
         }
         Ok(())
