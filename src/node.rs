@@ -16,8 +16,10 @@ mod flood;
 mod frontier;
 mod history;
 mod lazily;
+mod leaving;
 mod links;
 mod log;
+mod membership;
 mod overlay;
 mod roster;
 mod tutorial;
@@ -37,8 +39,10 @@ use direct::Direct;
 use frontier::Sight;
 use history::{Older, Recent};
 use lazily::{Lazily, Untouched};
+use leaving::Leaving;
 use links::{Errand, Links};
 use log::Unsynced;
+use membership::Membership;
 use overlay::Neighbors;
 use rand::Rng;
 use schemars::JsonSchema;
@@ -264,7 +268,9 @@ struct Aside {
     contents: Contents,
     links: Links,
     book: Book,
+    membership: Membership,
     tutorial: Tutorial,
+    leaving: Leaving,
     direct: Direct,
     waves: Waves,
 }
@@ -410,7 +416,7 @@ impl Node {
     /// to join, or opened it itself.
     fn is_given(&self, now: LocalTime, peer: NodeId) -> bool {
         self.aside.started == now
-            && !self.aside.tutorial.was_told_to_join()
+            && !self.aside.membership.was_told_to_join()
             && !self.aside.links.has_errands(peer)
     }
 
