@@ -55,7 +55,15 @@ impl Node {
         }
         self.aside.state = State::Leaving;
         self.aside.tutorial.rest();
-        self.depart(net, 0);
+        self.begin_departure(net);
+    }
+
+    /// Names its heirs for the first time, as soon as no neighbor relies on a way over this node (overlay `regular`).
+    pub(super) fn begin_departure(&mut self, net: &mut impl Transport<Node>) {
+        let waits = self.aside.state != State::Leaving || self.aside.leaving.departure.is_some();
+        if !waits && !self.is_needed_as_way(net) {
+            self.depart(net, 0);
+        }
     }
 
     /// Something moved: there is time again.
@@ -106,6 +114,9 @@ impl Node {
             _ => {}
         }
         self.aside.book.remove(from);
+        if self.aside.overlay == OverlayKind::Regular {
+            self.aside.regular.expect_leave(from);
+        }
         let Some(place) = heirs.iter().position(|&heir| heir == net.me()) else { return };
         let predecessor = place.checked_sub(1).map(|before| heirs[before]);
         let successor = heirs.get(place + 1).copied().filter(|&heir| !self.neighbors.contains(heir));

@@ -5,7 +5,7 @@
 //! does when one is gone, is the overlay's own.
 
 use super::links::Errand;
-use super::{Control, Node, OverlayKind};
+use super::{Control, Node, OverlayKind, Word};
 use crate::id::NodeId;
 use crate::protocol::{Notice, State};
 use crate::transport::Transport;
@@ -32,6 +32,7 @@ impl Node {
             return;
         }
         self.aside.membership.told_to_join = true;
+        let contacts = self.ways_in(contacts);
         for &contact in &contacts {
             self.aside.book.add(net, contact);
         }
@@ -40,7 +41,16 @@ impl Node {
         }
         (self.aside.state, self.aside.is_newcomer) = (State::Joining, true);
         self.aside.membership.contacts = contacts;
-        self.seek(net);
+        self.neighborhood_changed(net);
+    }
+
+    /// There may be something to do for the overlay.
+    fn neighborhood_changed(&mut self, net: &mut impl Transport<Node>) {
+        match self.aside.overlay {
+            OverlayKind::Static => {}
+            OverlayKind::Tutorial => self.revive(net),
+            OverlayKind::Regular => self.tend(net),
+        }
     }
 
     /// Whether it is to look for neighbors: it is not on its way out.
@@ -49,11 +59,17 @@ impl Node {
     }
 
     pub(super) fn on_hello(&mut self, net: &mut impl Transport<Node>, from: NodeId, member: bool) {
+        if !self.may_befriend(from) {
+            return net.send(from, Word::Busy(Vec::new()).into());
+        }
         net.send(from, Control::Welcome { member: !self.aside.is_newcomer }.into());
         self.befriend(net, from, member);
     }
 
     pub(super) fn on_welcome(&mut self, net: &mut impl Transport<Node>, from: NodeId, member: bool) {
+        if !self.may_befriend(from) {
+            return net.close(from);
+        }
         self.befriend(net, from, member);
         for errand in self.aside.links.befriended(from) {
             self.run_out(net, errand);
@@ -68,11 +84,14 @@ impl Node {
             return;
         }
         self.aside.book.add(net, peer);
+        if self.aside.overlay == OverlayKind::Regular && is_new {
+            self.gained(net, peer);
+        }
         self.perform_duties(net, peer);
         if member && self.aside.is_newcomer {
             self.become_member(net, Some(peer));
         }
-        self.revive(net);
+        self.neighborhood_changed(net);
         if is_new {
             // One heir more.
             self.depart_anew(net);
@@ -103,6 +122,7 @@ impl Node {
         match self.aside.overlay {
             OverlayKind::Static => {}
             OverlayKind::Tutorial => self.tutorial_link_lost(net, peer, was_neighbor, failed),
+            OverlayKind::Regular => self.regular_link_lost(net, peer, was_neighbor, failed),
         }
     }
 }

@@ -206,7 +206,7 @@ impl Node {
                     }
                 }
             }
-            Errand::AskNode | Errand::AskPart | Errand::Deliver => {}
+            Errand::AskNode | Errand::AskPart | Errand::Deliver | Errand::Regular(_) => {}
         }
     }
 
