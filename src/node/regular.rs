@@ -477,7 +477,8 @@ impl Node {
         if self.neighbors.contains(peer) || regular.wooed.iter().any(|wooed| wooed.peer == peer) {
             return;
         }
-        if self.load() >= HARD || !self.stays() {
+        let most = if why == Why::Bridge { SOFT } else { HARD };
+        if self.load() >= most || !self.stays() {
             self.not_won(net, peer, why);
             return self.part_from(net, peer);
         }
@@ -490,8 +491,8 @@ impl Node {
     /// §3.1, §3.2: whoever names a dead node is accepted, up to the hard cap. (The cap goes before the heir: he goes on to the next.)
     fn on_woo(&mut self, net: &mut impl Transport<Node>, from: NodeId, member: bool, why: Why) {
         let most = match why {
-            Why::Need => SOFT,
-            Why::Relink | Why::Heir(_) | Why::Bridge => HARD,
+            Why::Need | Why::Bridge => SOFT,
+            Why::Relink | Why::Heir(_) => HARD,
         };
         let load = self.load() - usize::from(self.is_courting(from) && !self.neighbors.contains(from));
         if !self.stays() || (load >= most && !self.neighbors.contains(from)) {
@@ -557,7 +558,7 @@ impl Node {
         self.aside.regular.forget_neighbor(peer);
         net.close(peer);
         self.neighbors_changed(net);
-        self.depart_anew(net);
+        self.neighbor_left(net, peer);
         self.tend(net);
     }
 

@@ -276,9 +276,10 @@ impl Node {
 
     pub(super) fn on_take(&mut self, net: &mut impl Transport<Node>, from: NodeId, member: bool) {
         let reservation = self.aside.regular.reservations.iter().find(|r| r.seeker == from).copied();
-        if !self.may_befriend(from) || !self.stays() {
+        if !self.may_befriend(from) {
             return net.close(from);
         }
+        // Even if it leaves meanwhile: the seeker relies on it, and is one heir more.
         self.befriend(net, from, member);
         match reservation.and_then(|reservation| reservation.other.map(|other| (other, reservation.leads))) {
             Some((other, leads)) => {
