@@ -16,14 +16,18 @@ mod flood;
 mod frontier;
 mod history;
 mod lazily;
+mod leaving;
 mod links;
 mod log;
+mod membership;
 mod overlay;
+mod regular;
 mod roster;
 mod tutorial;
 mod weakness;
 
 pub use log::NodeRecord;
+pub use regular::{Alarm, List, Why, Word};
 pub use weakness::Weakness;
 
 use crate::id::NodeId;
@@ -37,10 +41,13 @@ use direct::Direct;
 use frontier::Sight;
 use history::{Older, Recent};
 use lazily::{Lazily, Untouched};
+use leaving::Leaving;
 use links::{Errand, Links};
 use log::Unsynced;
+use membership::Membership;
 use overlay::Neighbors;
 use rand::Rng;
+use regular::Regular;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -70,6 +77,9 @@ pub enum OverlayKind {
     /// Join as in the tutorial from which this project grew: ask a contact for a random node, ask that one for a random
     /// part of itself and its neighbors, and link to those. At least three neighbors for everybody.
     Tutorial,
+    /// About six neighbors for everybody, by chance: newcomers split links, heirs take the place of those that crash, and
+    /// addresses are never forgotten.
+    Regular,
 }
 
 /// The ways to spread a broadcast.
@@ -150,6 +160,8 @@ pub enum Control {
     Explore(Wave),
     /// So many.
     Echo(Wave, Census),
+    /// Of the overlay `regular`.
+    Regular(Word),
 }
 
 /// Which census: its initiator and a number of that node's.
@@ -183,7 +195,7 @@ impl Wire for NodeMessage {
     #[inline]
     fn kind(&self) -> &'static str {
         let NodeMessage::Control(control) = self else { return "data" };
-        match **control {
+        match &**control {
             Control::AskNode => "ask_node",
             Control::Node(_) => "node",
             Control::AskPart => "ask_part",
@@ -198,6 +210,7 @@ impl Wire for NodeMessage {
             Control::Ack { .. } => "ack",
             Control::Explore(_) => "explore",
             Control::Echo(..) => "echo",
+            Control::Regular(word) => word.kind(),
         }
     }
 }
@@ -233,6 +246,8 @@ pub enum NodeTimer {
         /// Which one.
         sequence: u64,
     },
+    /// Of the overlay `regular`.
+    Regular(Alarm),
 }
 
 /// One peer.
@@ -264,7 +279,10 @@ struct Aside {
     contents: Contents,
     links: Links,
     book: Book,
+    membership: Membership,
     tutorial: Tutorial,
+    leaving: Leaving,
+    regular: Regular,
     direct: Direct,
     waves: Waves,
 }
@@ -344,6 +362,7 @@ impl Protocol for Node {
             NodeTimer::Seek { generation } => self.on_seek_timer(net, generation),
             NodeTimer::LeaveDeadline { generation } => self.on_leave_deadline(net, generation),
             NodeTimer::Resend { to, sequence } => self.on_resend_timer(net, to, sequence),
+            NodeTimer::Regular(alarm) => self.on_alarm(net, alarm),
         }
     }
 
@@ -361,7 +380,7 @@ impl Protocol for Node {
                 // The peer lives already, and was not given the link at its own start.
                 net.send(peer, Control::Hello { member: !self.aside.is_newcomer }.into());
             }
-            return;
+            return self.given(net);
         }
         for errand in self.aside.links.came_up(peer) {
             self.run_errand(net, peer, errand);
@@ -413,7 +432,7 @@ impl Node {
     /// to join, or opened it itself.
     fn is_given(&self, now: LocalTime, peer: NodeId) -> bool {
         self.aside.started == now
-            && !self.aside.tutorial.was_told_to_join()
+            && !self.aside.membership.was_told_to_join()
             && !self.aside.links.has_errands(peer)
     }
 
@@ -482,6 +501,7 @@ impl Node {
             Control::Ack { sequence } => self.on_ack(net, from, sequence),
             Control::Explore(wave) => self.on_explore(net, from, wave),
             Control::Echo(wave, census) => self.on_echo(net, from, wave, census),
+            Control::Regular(word) => self.on_word(net, from, word),
         }
     }
 
@@ -504,16 +524,18 @@ impl Node {
                 net.send(peer, Control::Hello { member: !self.aside.is_newcomer }.into());
             }
             Errand::Deliver => self.transmit(net, peer),
+            Errand::Regular(aim) => self.run_aim(net, peer, aim),
         }
     }
 
     /// Closes a link that this node opened and has no more use for.
     fn part_from(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
-        let Aside { links, direct, tutorial, .. } = &*self.aside;
+        let Aside { links, direct, tutorial, regular, .. } = &*self.aside;
         let in_use = self.neighbors.contains(peer)
             || links.has_errands(peer)
             || direct.is_waiting_for(peer)
-            || tutorial.is_waiting_for(peer);
+            || tutorial.is_waiting_for(peer)
+            || regular.is_waiting_for(peer);
         if links.is_own(peer) && !in_use {
             net.close(peer);
         }

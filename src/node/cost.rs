@@ -37,7 +37,7 @@ pub(super) fn of(config: &NodeConfig, command: &Command, size: Size) -> Cost {
         // As many explorations as a flood has messages, and an echo from everybody but the initiator.
         (Command::Census, _) => Cost::events(2.0 * links),
         // Each heir hears of it, links to the next, reports, and sees the link end; a timer runs meanwhile.
-        (Command::Leave, OverlayKind::Tutorial) => {
+        (Command::Leave, OverlayKind::Tutorial | OverlayKind::Regular) => {
             Cost { events: neighbors * (LINK + 4.0), links: -neighbors / 2.0 }
         }
         (Command::Leave | Command::Shutdown, _) => Cost { events: neighbors, links: -neighbors },

@@ -1,5 +1,6 @@
 //! The links of a node that are not (yet) to neighbors, and what it opened them for.
 
+use super::regular::Aim;
 use crate::id::NodeId;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -16,6 +17,8 @@ pub(super) enum Errand {
     Inherit { leaver: NodeId, round: u32, tries: u32 },
     /// To hand over direct messages.
     Deliver,
+    /// Of the overlay `regular`.
+    Regular(Aim),
 }
 
 /// A node's links apart from those that were given. Looked up only, so that a hub finds one as fast as a leaf does.
@@ -50,6 +53,13 @@ impl Links {
         if !expected.contains(&errand) {
             expected.push(errand);
         }
+    }
+
+    /// Those to which a link is being opened, in a fixed order.
+    pub(super) fn being_opened(&self) -> Vec<NodeId> {
+        let mut peers: Vec<NodeId> = self.expected.keys().copied().collect();
+        peers.sort_unstable_by_key(|peer| peer.0);
+        peers
     }
 
     /// The peer was asked to be a neighbor.

@@ -8,11 +8,11 @@
 //! left: the next life goes on right after the last sequence number that it finds, under the same incarnation. Numbers
 //! that were reserved ahead and skipped would be holes that nobody can ever fill.
 
-use super::{Node, Weakness};
+use super::{Node, OverlayKind, Weakness};
 use crate::id::NodeId;
 use crate::message::Payload;
 use crate::protocol::Notice;
-use crate::transport::Transport;
+use crate::transport::{Durability, Transport};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -28,6 +28,11 @@ pub enum NodeRecord {
         /// Which one.
         payload: Payload,
     },
+    /// This node became a neighbor: to be dialled first in the next life. (Of the overlay `regular`.)
+    Neighbor {
+        /// Which one.
+        peer: NodeId,
+    },
 }
 
 /// What waits to be safe.
@@ -35,8 +40,8 @@ pub enum NodeRecord {
 pub(super) struct Unsynced {
     /// How many records of this life that had to wait are safe.
     safe: u64,
-    /// One for each record after those, in order.
-    waiting: VecDeque<Waiting>,
+    /// One for each record after those, in order; none for a record that is about no broadcast.
+    waiting: VecDeque<Option<Waiting>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,8 +52,9 @@ struct Waiting {
 }
 
 impl Unsynced {
+    /// How many broadcasts wait.
     pub(super) fn len(&self) -> usize {
-        self.waiting.len()
+        self.waiting.iter().flatten().count()
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -58,9 +64,16 @@ impl Unsynced {
 
 impl Node {
     /// A new life: takes up what is in the log, in the order in which it got there.
-    pub(super) fn recover(&mut self, net: &impl Transport<Node>, log: &[NodeRecord]) {
+    pub(super) fn recover(&mut self, net: &mut impl Transport<Node>, log: &[NodeRecord]) {
         let begins_anew = self.lacks(Weakness::ReusedSequences);
-        for &NodeRecord::Delivered { payload } in log {
+        for &record in log {
+            let payload = match record {
+                NodeRecord::Delivered { payload } => payload,
+                NodeRecord::Neighbor { peer } => {
+                    self.remember_neighbor(net, peer);
+                    continue;
+                }
+            };
             self.record(net, payload);
             let broadcast = net.broadcast(payload);
             if broadcast.origin.node == net.me() {
@@ -83,7 +96,7 @@ impl Node {
         hops: u32,
     ) {
         let is_own = from.is_none();
-        self.aside.unsynced.waiting.push_back(Waiting { payload, hops, is_own });
+        self.aside.unsynced.waiting.push_back(Some(Waiting { payload, hops, is_own }));
         if let Some(from) = from {
             self.pass_along(net, Some(from), payload, hops);
             if self.aside.unsynced.is_full() {
@@ -93,12 +106,26 @@ impl Node {
         }
     }
 
+    /// Writes down who became a neighbor.
+    pub(super) fn log_neighbor(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
+        if self.aside.overlay != OverlayKind::Regular
+            || self.lacks(Weakness::NoLog)
+            || self.aside.unsynced.is_full()
+        {
+            return;
+        }
+        if net.append(NodeRecord::Neighbor { peer }) == Durability::Pending {
+            self.aside.unsynced.waiting.push_back(None);
+        }
+    }
+
     /// So many records of this life are safe now: what they are about is delivered.
     pub(super) fn deliver_synced(&mut self, net: &mut impl Transport<Node>, records: u64) {
         while self.aside.unsynced.safe < records {
             let unsynced = &mut self.aside.unsynced;
-            let Some(Waiting { payload, hops, is_own }) = unsynced.waiting.pop_front() else { return };
+            let Some(waiting) = unsynced.waiting.pop_front() else { return };
             unsynced.safe += 1;
+            let Some(Waiting { payload, hops, is_own }) = waiting else { continue };
             net.notify(Notice::Delivered { payload, hops });
             if is_own {
                 self.pass_along(net, None, payload, hops);

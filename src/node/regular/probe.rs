@@ -1,0 +1,224 @@
+//! The book at work: dials after a mass crash (§3.4), probes that never end (§3.5), shuffles (§3.6).
+//!
+//! Deviations: a shuffle goes to a random neighbor instead of by a walk (what it brings travels on with the next one), and
+//! there are no flips. Whoever answers a probe becomes a neighbor only if it did not answer before, or if this node lost a
+//! neighbor unawares lately, or sees fewer than eight nodes: everybody else is a part of the same network, as far as one
+//! can tell, and a link to him would have to be shed again.
+
+use super::super::Node;
+use super::super::links::Errand;
+use super::{Aim, Alarm, ENOUGH, List, TARGET, Why, Word, later};
+use crate::id::NodeId;
+use crate::time::LocalTime;
+use crate::transport::Transport;
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+use std::time::Duration;
+
+/// `T_probe`.
+const PROBE_TIME: Duration = Duration::from_secs(10);
+const SHUFFLE_TIME: Duration = Duration::from_secs(30);
+/// How many addresses are exchanged.
+const SHUFFLE: usize = 16;
+/// So many dials at once at first, and at most.
+const FEWEST_DIALS: u32 = 8;
+const MOST_DIALS: u32 = 64;
+/// The back-off after the first failure, and the longest.
+const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(600);
+
+/// Dials under way after a crash.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Batch {
+    size: u32,
+    sent: u32,
+    failed: u32,
+    open: u32,
+}
+
+/// An address that did not answer. It orders the book, and silences nobody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setback {
+    pub(super) node: NodeId,
+    times: u32,
+    due: LocalTime,
+}
+
+impl Node {
+    /// A node could not be reached.
+    pub(super) fn set_back(&mut self, net: &mut impl Transport<Node>, node: NodeId) {
+        self.aside.book.set_back(node);
+        let now = net.now();
+        let setbacks = &mut self.aside.regular.setbacks;
+        let place = setbacks.iter().position(|setback| setback.node == node);
+        let place = place.unwrap_or_else(|| {
+            setbacks.push(Setback { node, times: 0, due: now });
+            setbacks.len() - 1
+        });
+        let setback = &mut setbacks[place];
+        let back_off = FIRST_BACK_OFF * 2u32.pow(setback.times.min(10));
+        setback.times += 1;
+        setback.due = later(now, back_off.min(LONGEST_BACK_OFF));
+        if setbacks.len() > 1_024 {
+            setbacks.remove(0);
+        }
+    }
+
+    /// Dials some entries of the book at once; whether there were any.
+    pub(super) fn patch_from_book(&mut self, net: &mut impl Transport<Node>) -> bool {
+        let now = net.now();
+        let Batch { open, size, .. } = self.aside.regular.batch;
+        if open > 0 {
+            return true;
+        }
+        let size = size.clamp(FEWEST_DIALS, MOST_DIALS) as usize;
+        let strangers: Vec<NodeId> =
+            self.aside.book.as_slice().iter().copied().filter(|&node| self.is_stranger(node)).collect();
+        let mut chosen: Vec<NodeId> = strangers.sample(net.rng(), size).copied().collect();
+        if chosen.is_empty() {
+            let due = self.aside.regular.setbacks.iter().filter(|setback| setback.due <= now);
+            let due: Vec<NodeId> =
+                due.map(|setback| setback.node).filter(|&node| self.is_stranger(node)).collect();
+            chosen = due.sample(net.rng(), size).copied().collect();
+        }
+        let count = chosen.len() as u32;
+        let batch = &mut self.aside.regular.batch;
+        (batch.size, batch.sent, batch.failed, batch.open) = (size as u32, count, 0, count);
+        for node in chosen {
+            self.visit(net, node, Errand::Regular(Aim::Patch));
+        }
+        count > 0
+    }
+
+    fn is_stranger(&self, node: NodeId) -> bool {
+        !self.neighbors.contains(node) && !self.is_courting(node) && !self.aside.links.has_errands(node)
+    }
+
+    /// Somebody answered.
+    pub(super) fn patch(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
+        self.aside.regular.batch.open = self.aside.regular.batch.open.saturating_sub(1);
+        if self.load() < TARGET {
+            self.woo(net, peer, Why::Need);
+        } else {
+            self.part_from(net, peer);
+        }
+        self.batch_goes_on(net);
+    }
+
+    pub(super) fn patch_failed(&mut self, net: &mut impl Transport<Node>) {
+        let batch = &mut self.aside.regular.batch;
+        batch.open = batch.open.saturating_sub(1);
+        batch.failed += 1;
+        self.batch_goes_on(net);
+    }
+
+    fn batch_goes_on(&mut self, net: &mut impl Transport<Node>) {
+        let batch = &mut self.aside.regular.batch;
+        if batch.open > 0 {
+            return;
+        }
+        let mostly_failed = batch.failed * 4 > batch.sent * 3;
+        batch.size = if mostly_failed { (batch.size * 2).min(MOST_DIALS) } else { FEWEST_DIALS };
+        if self.load() < ENOUGH && self.stays() {
+            self.patch_from_book(net);
+        }
+    }
+
+    pub(super) fn keep_probing(&mut self, net: &mut impl Transport<Node>) {
+        if self.aside.book.is_empty() || self.lacks(super::Weakness::NoRepair) {
+            return;
+        }
+        if self.aside.regular.alarms[Alarm::Probe as usize].is_none() {
+            let spread = Duration::from_millis(net.rng().random_range(0..2_000));
+            self.set_alarm(net, Alarm::Probe, PROBE_TIME - Duration::from_millis(2_000) + spread);
+        }
+        if self.neighbors.len() > 0 && self.aside.regular.alarms[Alarm::Shuffle as usize].is_none() {
+            let spread = Duration::from_millis(net.rng().random_range(0..10_000));
+            self.set_alarm(net, Alarm::Shuffle, SHUFFLE_TIME - Duration::from_millis(5_000) + spread);
+        }
+    }
+
+    /// Gives up dials of which nothing was heard since the latest probe.
+    fn hang_up(&mut self, net: &mut impl Transport<Node>) {
+        let opening = self.aside.links.being_opened();
+        let before = std::mem::replace(&mut self.aside.regular.dialled, opening.clone());
+        for peer in opening.into_iter().filter(|peer| before.contains(peer)) {
+            net.close(peer);
+        }
+    }
+
+    /// Dials the entry that is due first, whatever its back-off; in turn with one that never failed.
+    pub(super) fn probe(&mut self, net: &mut impl Transport<Node>) {
+        self.hang_up(net);
+        let due = self.aside.regular.setbacks.iter().filter(|setback| self.is_stranger(setback.node));
+        let due = due.min_by_key(|setback| setback.due).map(|setback| (setback.node, setback.due));
+        let fresh = net.rng().random_ratio(1, 2) || due.is_none_or(|(_, due)| due > net.now());
+        let strangers: Vec<NodeId> = match fresh {
+            true => {
+                self.aside.book.as_slice().iter().copied().filter(|&node| self.is_stranger(node)).collect()
+            }
+            false => Vec::new(),
+        };
+        let node = strangers.choose(net.rng()).copied().or(due.map(|(node, _)| node));
+        if let Some(node) = node.filter(|_| self.stays()) {
+            self.visit(net, node, Errand::Regular(Aim::Probe));
+        }
+        self.tend(net);
+    }
+
+    /// Somebody answered a probe.
+    pub(super) fn probed(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
+        let small = self.neighbors.len() < TARGET;
+        let regular = &mut self.aside.regular;
+        let is_back = regular.setbacks.extract_if(.., |setback| setback.node == peer).count() > 0;
+        let doubts = regular.doubt > 0;
+        regular.doubt = regular.doubt.saturating_sub(1);
+        self.aside.book.remove(peer);
+        self.aside.book.add(net, peer);
+        if is_back || doubts || small {
+            self.woo(net, peer, Why::Bridge);
+        }
+        self.part_from(net, peer);
+    }
+
+    pub(super) fn shuffle(&mut self, net: &mut impl Transport<Node>) {
+        // Who was told longest ago.
+        let untold = self.aside.regular.untold.iter().map(|(peer, _)| *peer);
+        if let Some(peer) = untold.into_iter().find(|&peer| self.neighbors.contains(peer))
+            && self.stays()
+        {
+            let nodes = self.aside.book.sample(net, peer);
+            let list = self.list_for(peer);
+            net.send(peer, Word::Shuffle(nodes, list).into());
+        }
+        self.tend(net);
+    }
+
+    pub(super) fn on_shuffle(
+        &mut self,
+        net: &mut impl Transport<Node>,
+        from: NodeId,
+        nodes: Vec<NodeId>,
+        list: List,
+    ) {
+        if self.neighbors.contains(from) {
+            let answer = self.aside.book.sample(net, from);
+            let mine = self.list_for(from);
+            net.send(from, Word::Shuffled(answer, mine).into());
+        }
+        self.on_shuffled(net, from, nodes, list);
+    }
+
+    pub(super) fn on_shuffled(
+        &mut self,
+        net: &mut impl Transport<Node>,
+        from: NodeId,
+        nodes: Vec<NodeId>,
+        list: List,
+    ) {
+        for node in nodes.into_iter().take(SHUFFLE) {
+            self.aside.book.add(net, node);
+        }
+        self.on_neighbors(net, from, list);
+    }
+}
