@@ -19,11 +19,13 @@ mod lazily;
 mod links;
 mod log;
 mod overlay;
+mod reconcile;
 mod roster;
 mod tutorial;
 mod weakness;
 
 pub use log::NodeRecord;
+pub use reconcile::{ReconcileConfig, Reconciling};
 pub use weakness::Weakness;
 
 use crate::id::NodeId;
@@ -41,6 +43,7 @@ use links::{Errand, Links};
 use log::Unsynced;
 use overlay::Neighbors;
 use rand::Rng;
+use reconcile::Repair;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -55,6 +58,9 @@ pub struct NodeConfig {
     pub overlay: OverlayKind,
     /// How a broadcast spreads.
     pub broadcast: BroadcastKind,
+    /// How nodes make up for broadcasts that they missed: on links that lose, in partitions, before they joined. Default: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<ReconcileConfig>,
     /// What the nodes lack, to see whether that is noticed. Default: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weakness: Option<Weakness>,
@@ -150,6 +156,8 @@ pub enum Control {
     Explore(Wave),
     /// So many.
     Echo(Wave, Census),
+    /// About what was missed.
+    Reconciling(Reconciling),
 }
 
 /// Which census: its initiator and a number of that node's.
@@ -161,9 +169,12 @@ pub struct Wave {
 
 impl Wire for NodeMessage {
     fn payload(&self) -> Option<Payload> {
-        match *self {
-            NodeMessage::Data { payload, .. } => Some(payload),
-            NodeMessage::Control(_) => None,
+        match self {
+            NodeMessage::Data { payload, .. } => Some(*payload),
+            NodeMessage::Control(control) => match &**control {
+                Control::Reconciling(message) => message.payload(),
+                _ => None,
+            },
         }
     }
 
@@ -183,7 +194,7 @@ impl Wire for NodeMessage {
     #[inline]
     fn kind(&self) -> &'static str {
         let NodeMessage::Control(control) = self else { return "data" };
-        match **control {
+        match &**control {
             Control::AskNode => "ask_node",
             Control::Node(_) => "node",
             Control::AskPart => "ask_part",
@@ -198,6 +209,7 @@ impl Wire for NodeMessage {
             Control::Ack { .. } => "ack",
             Control::Explore(_) => "explore",
             Control::Echo(..) => "echo",
+            Control::Reconciling(message) => message.kind(),
         }
     }
 }
@@ -233,6 +245,11 @@ pub enum NodeTimer {
         /// Which one.
         sequence: u64,
     },
+    /// Something is due of what was missed. Stale unless the generation is the latest.
+    Reconcile {
+        /// Counts the timers.
+        generation: u32,
+    },
 }
 
 /// One peer.
@@ -267,6 +284,7 @@ struct Aside {
     tutorial: Tutorial,
     direct: Direct,
     waves: Waves,
+    repair: Option<Box<Repair>>,
 }
 
 impl Untouched for Aside {
@@ -309,12 +327,15 @@ impl Protocol for Node {
         let mut node = Node {
             recent: Recent::default(),
             older: Lazily::default(),
-            tally: Tally::of(config.weakness),
+            tally: Tally::of(config.weakness, config.reconcile.is_some()),
             aside: Lazily::default(),
             neighbors: Neighbors::default(),
         };
         if (config.overlay, net.now()) != (OverlayKind::default(), LocalTime::default()) {
             (node.aside.overlay, node.aside.started) = (config.overlay, net.now());
+        }
+        if let Some(config) = &config.reconcile {
+            node.begin_to_reconcile(config);
         }
         node.recover(net, log);
         node
@@ -330,12 +351,16 @@ impl Protocol for Node {
             Command::Leave => self.leave(net),
             Command::Shutdown => self.stop(net),
         }
+        self.follow_up(net);
     }
 
     fn on_message(&mut self, net: &mut impl Transport<Node>, from: NodeId, message: NodeMessage) {
         match message {
             NodeMessage::Data { payload, hops } => self.receive(net, Some(from), payload, hops),
-            NodeMessage::Control(control) => self.on_control(net, from, *control),
+            NodeMessage::Control(control) => {
+                self.on_control(net, from, *control);
+                self.follow_up(net);
+            }
         }
     }
 
@@ -344,11 +369,14 @@ impl Protocol for Node {
             NodeTimer::Seek { generation } => self.on_seek_timer(net, generation),
             NodeTimer::LeaveDeadline { generation } => self.on_leave_deadline(net, generation),
             NodeTimer::Resend { to, sequence } => self.on_resend_timer(net, to, sequence),
+            NodeTimer::Reconcile { generation } => self.on_reconcile_timer(generation),
         }
+        self.follow_up(net);
     }
 
     fn on_synced(&mut self, net: &mut impl Transport<Node>, records: u64) {
         self.deliver_synced(net, records);
+        self.follow_up(net);
     }
 
     fn on_link_up(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
@@ -358,11 +386,12 @@ impl Protocol for Node {
                 // The peer lives already, and was not given the link at its own start.
                 net.send(peer, Control::Hello { member: !self.aside.is_newcomer }.into());
             }
-            return;
+            return self.follow_up(net);
         }
         for errand in self.aside.links.came_up(peer) {
             self.run_errand(net, peer, errand);
         }
+        self.follow_up(net);
     }
 
     fn on_link_down(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
@@ -375,6 +404,7 @@ impl Protocol for Node {
         self.wave_lost(net, peer);
         self.direct_link_lost(net, peer);
         self.overlay_link_lost(net, peer, was_neighbor, &failed);
+        self.follow_up(net);
     }
 
     fn state(&self) -> State {
@@ -387,7 +417,8 @@ impl Protocol for Node {
         view.known.extend(self.neighbors.iter().chain(book.all()));
         view.known.sort_unstable_by_key(|known| known.0);
         view.known.dedup();
-        view.delivered = self.older.count(&self.recent) - unsynced.len() as u64;
+        let of_flood = || self.older.count(&self.recent) - unsynced.len() as u64;
+        view.delivered = self.count_entered().unwrap_or_else(of_flood);
         view.duplicates = self.tally.duplicates();
         view.inbox.extend(direct.inbox().cloned());
     }
@@ -428,8 +459,8 @@ impl Node {
 
     /// A broadcast came in, from a peer or from the application: deliver and pass it on, if it is new.
     fn receive(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
-        if self.tally.is_weak() {
-            return self.receive_weakly(net, from, payload, hops);
+        if self.tally.is_special() {
+            return self.receive_specially(net, from, payload, hops);
         }
         if !self.is_new(net, payload) {
             return self.tally.count();
@@ -440,6 +471,14 @@ impl Node {
         }
         net.notify(Notice::Delivered { payload, hops });
         flood::spread(net, &self.neighbors, from, payload, hops);
+    }
+
+    /// After everything that happens.
+    #[inline]
+    fn follow_up(&mut self, net: &mut impl Transport<Node>) {
+        if self.tally.reconciles() {
+            self.settle(net);
+        }
     }
 
     /// Whether a broadcast was not seen before. From now on it was.
@@ -479,6 +518,7 @@ impl Node {
             Control::Ack { sequence } => self.on_ack(net, from, sequence),
             Control::Explore(wave) => self.on_explore(net, from, wave),
             Control::Echo(wave, census) => self.on_echo(net, from, wave, census),
+            Control::Reconciling(message) => self.on_reconciling(net, from, message),
         }
     }
 

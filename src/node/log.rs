@@ -51,6 +51,11 @@ impl Unsynced {
         self.waiting.len()
     }
 
+    /// Of those how many are not the node's own.
+    pub(super) fn foreign(&self) -> usize {
+        self.waiting.iter().filter(|waiting| !waiting.is_own).count()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= MOST_WAITING
     }
@@ -60,8 +65,14 @@ impl Node {
     /// A new life: takes up what is in the log, in the order in which it got there.
     pub(super) fn recover(&mut self, net: &impl Transport<Node>, log: &[NodeRecord]) {
         let begins_anew = self.lacks(Weakness::ReusedSequences);
-        for &NodeRecord::Delivered { payload } in log {
-            self.record(net, payload);
+        let delivered = log.iter().map(|&NodeRecord::Delivered { payload }| payload);
+        if self.tally.reconciles() {
+            self.recover_all(net, delivered.clone());
+        }
+        for payload in delivered {
+            if !self.tally.reconciles() {
+                self.record(net, payload);
+            }
             let broadcast = net.broadcast(payload);
             if broadcast.origin.node == net.me() {
                 let publisher = &mut self.aside.publisher;
@@ -85,7 +96,7 @@ impl Node {
         let is_own = from.is_none();
         self.aside.unsynced.waiting.push_back(Waiting { payload, hops, is_own });
         if let Some(from) = from {
-            self.pass_along(net, Some(from), payload, hops);
+            self.pass_on(net, Some(from), payload, hops);
             if self.aside.unsynced.is_full() {
                 // More would come than the disk takes. A link that ends can be seen, a message that is dropped cannot.
                 net.close(from);
@@ -101,7 +112,7 @@ impl Node {
             unsynced.safe += 1;
             net.notify(Notice::Delivered { payload, hops });
             if is_own {
-                self.pass_along(net, None, payload, hops);
+                self.pass_on(net, None, payload, hops);
             }
         }
     }

@@ -9,6 +9,7 @@ mod oracle;
 mod population;
 mod prediction;
 mod real_data;
+mod reconcile;
 mod schema;
 mod support;
 mod weaknesses;
