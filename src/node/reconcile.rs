@@ -195,7 +195,11 @@ impl Link {
             lacking: BTreeSet::new(),
             tells: tell::Tells::default(),
             asks: fetch::Asks::default(),
-            comparison: Some(Comparison::of_all(if leads { now } else { now.saturating_add(length(PATIENCE)) })),
+            comparison: Some(Comparison::of_all(if leads {
+                now
+            } else {
+                now.saturating_add(length(PATIENCE))
+            })),
             changed: None,
         }
     }
@@ -268,7 +272,11 @@ impl Node {
 
     /// Enters what is in the log. No log says when a record was made: a message is as old as the calendar says, but no older
     /// than its distance from the newest, since a calendar can be wrong, and nothing may be taken for too old that is not.
-    pub(super) fn recover_all(&mut self, net: &impl Transport<Node>, log: impl Iterator<Item = Payload> + Clone) {
+    pub(super) fn recover_all(
+        &mut self,
+        net: &impl Transport<Node>,
+        log: impl Iterator<Item = Payload> + Clone,
+    ) {
         let Some(repair) = &mut self.aside.repair else { return };
         let published = |payload| net.broadcast(payload).message.time.micros();
         let newest = log.clone().map(published).max().unwrap_or(0);

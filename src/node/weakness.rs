@@ -138,13 +138,7 @@ impl Node {
         self.follow_up(net);
     }
 
-    fn take_in(
-        &mut self,
-        net: &mut impl Transport<Node>,
-        from: Option<NodeId>,
-        payload: Payload,
-        hops: u32,
-    ) {
+    fn take_in(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
         let keeps_log = !self.lacks(Weakness::NoLog);
         if keeps_log && net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
             return self.await_sync(net, from, payload, hops);

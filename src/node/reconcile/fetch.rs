@@ -151,37 +151,31 @@ impl Repair {
             return;
         }
         for &Wanted { name, first, last } in wanted {
-            let mut missing = Spans::default();
-            let mut next = Some(last);
-            while let Some(sequence) = next.filter(|&sequence| sequence >= first) {
-                match self.store.held_at_or_below(name, sequence) {
-                    Some((found, held)) if found == sequence => {
-                        let age = u64::try_from(now.saturating_sub(held.born)).unwrap_or(0) / 1_000_000;
-                        let copy = Reconciling::Copy {
-                            payload: held.payload,
-                            hops: held.hops.saturating_add(1),
-                            age,
-                        };
-                        net.send(from, Control::Reconciling(copy).into());
-                        next = sequence.checked_sub(1);
-                    }
-                    below => {
-                        let end = below.map(|(found, _)| found);
-                        missing.insert(end.map_or(0, |end| end + 1), sequence);
-                        next = end;
-                    }
+            let mut told = Spans::default();
+            for sequence in (first..=last).rev() {
+                if let Some(held) = self.store.held(name, sequence) {
+                    let age = u64::try_from(now.saturating_sub(held.born)).unwrap_or(0) / 1_000_000;
+                    let hops = held.hops.saturating_add(1);
+                    let copy = Reconciling::Copy { payload: held.payload, hops, age };
+                    net.send(from, Control::Reconciling(copy).into());
+                } else if !told.contains(sequence) {
+                    // With all around it, for which it would have to ask next: what is too old for a newcomer is one gap.
+                    let (first, last) = self.store.not_held_around(name, sequence);
+                    told.insert(first, last);
+                    let gone = self.gone(name, &Spans::of(first, last));
+                    net.send(from, Control::Reconciling(Reconciling::Gone(gone)).into());
                 }
             }
-            if !missing.is_empty() {
-                let author = self.store.author(name);
-                let absent = author.map_or(missing.clone(), |author| missing.minus(&author.seen));
-                let evicted = missing.minus(&absent);
-                let origin = author.map(|author| (author.origin.node, author.origin.incarnation));
-                let latest = self.store.latest(name).unwrap_or(Key { name, ..Key::default() });
-                let gone = Gone { origin, latest, evicted, absent };
-                net.send(from, Control::Reconciling(Reconciling::Gone(gone)).into());
-            }
         }
+    }
+
+    /// Why these are not held.
+    fn gone(&self, name: Name, missing: &Spans) -> Gone {
+        let author = self.store.author(name);
+        let absent = author.map_or(missing.clone(), |author| missing.minus(&author.seen));
+        let origin = author.map(|author| (author.origin.node, author.origin.incarnation));
+        let latest = self.store.latest(name).unwrap_or(Key { name, ..Key::default() });
+        Gone { origin, latest, evicted: missing.minus(&absent), absent }
     }
 
     pub(super) fn on_gone(&mut self, net: &mut impl Transport<Node>, from: NodeId, gone: Gone) {

@@ -99,9 +99,10 @@ impl Repair {
         let fingerprint = ranges::fingerprint(&self.store.keys(window));
         let due = now.saturating_add(back_off(tries));
         let link = &mut self.links[place];
-        link.comparison = Some(Comparison { of_all, sent: now, fingerprint, tries: tries.saturating_add(1), due });
+        link.comparison =
+            Some(Comparison { of_all, sent: now, fingerprint, tries: tries.saturating_add(1), due });
         if of_all && !link.reconciled {
-            link.tells.clear();
+            link.tells.compared(&self.store, window.low);
         }
         net.send(peer, Control::Reconciling(Reconciling::Compare(window, fingerprint)).into());
     }
@@ -124,7 +125,7 @@ impl Repair {
             self.disengage(from);
             let link = &mut self.links[place];
             if window.until == u32::MAX {
-                link.tells.clear();
+                link.tells.compared(&self.store, window.low);
                 link.comparison = link.comparison.take().filter(|mine| !mine.of_all);
             }
             link.reconciled = true;

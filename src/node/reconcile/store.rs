@@ -183,10 +183,16 @@ impl Store {
         gone
     }
 
-    /// What of an origin it holds, at or below a number: the highest.
-    pub(super) fn held_at_or_below(&self, name: Name, sequence: u64) -> Option<(u64, Held)> {
-        let author = self.author(name)?;
-        author.held.range(..=sequence).next_back().map(|(sequence, held)| (*sequence, *held))
+    pub(super) fn held(&self, name: Name, sequence: u64) -> Option<Held> {
+        self.author(name)?.held.get(&sequence).copied()
+    }
+
+    /// What of an origin it has not, or no longer, around a number that it does not hold.
+    pub(super) fn not_held_around(&self, name: Name, sequence: u64) -> (u64, u64) {
+        let Some(author) = self.author(name) else { return (0, sequence) };
+        let below = author.held.range(..sequence).next_back().map_or(0, |(below, _)| below + 1);
+        let above = author.held.range(sequence..).next().map(|(above, _)| above - 1);
+        (below, above.unwrap_or(author.latest.sequence.max(sequence)))
     }
 
     pub(super) fn latest(&self, name: Name) -> Option<Key> {
@@ -205,8 +211,7 @@ impl Store {
     pub(super) fn calendar(&self, now: i64) -> Option<u64> {
         let newest = self.authors.values().filter_map(|author| author.held.values().next_back());
         let age = |held: &Held| u64::try_from(now.saturating_sub(held.born)).unwrap_or(0) / 1_000;
-        let mut calendars: Vec<u64> =
-            newest.map(|held| held.published.saturating_add(age(held))).collect();
+        let mut calendars: Vec<u64> = newest.map(|held| held.published.saturating_add(age(held))).collect();
         let middle = calendars.len() / 2;
         (!calendars.is_empty()).then(|| *calendars.select_nth_unstable(middle).1)
     }
@@ -226,7 +231,7 @@ impl Store {
     }
 
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
+    pub(super) fn count_held(&self) -> usize {
         self.by_birth.len()
     }
 }

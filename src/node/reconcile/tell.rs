@@ -4,7 +4,7 @@
 
 use super::ranges::Name;
 use super::spans::Spans;
-use super::{Key, Link, Local, MOST_VIEWS, Reconciling, Repair, back_off, length, local};
+use super::{Key, Link, Local, MOST_VIEWS, Reconciling, Repair, Store, back_off, length, local};
 use crate::id::NodeId;
 use crate::node::{Control, Node};
 use crate::transport::Transport;
@@ -75,9 +75,15 @@ impl Tells {
         self.answers.remove(&name);
     }
 
-    /// Both ends have the same: nothing is left to be told.
-    pub(super) fn clear(&mut self) {
-        *self = Tells::default();
+    /// Both ends have been compared, from a bucket on. Only of origins whose calendars are older than that is anything left to
+    /// be told.
+    pub(super) fn compared(&mut self, store: &Store, low: u32) {
+        let is_older = |name: &Name| store.latest(*name).is_some_and(|latest| latest.bucket < low);
+        self.news.retain(is_older);
+        self.unconfirmed.retain(is_older);
+        if self.unconfirmed.is_empty() {
+            self.repeat_at = None;
+        }
     }
 
     pub(super) fn dues(&self) -> [Option<Local>; 2] {
@@ -152,13 +158,7 @@ impl Repair {
     }
 }
 
-fn say(
-    net: &mut impl Transport<Node>,
-    store: &super::Store,
-    peer: NodeId,
-    again: bool,
-    names: &BTreeSet<Name>,
-) {
+fn say(net: &mut impl Transport<Node>, store: &Store, peer: NodeId, again: bool, names: &BTreeSet<Name>) {
     let names: Vec<Name> = names.iter().copied().collect();
     for names in names.chunks(MOST_KNOWN) {
         let seen = |name| store.author(name).map(|author| author.seen.clone()).unwrap_or_default();

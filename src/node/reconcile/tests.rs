@@ -53,10 +53,11 @@ fn duplicates(count: u64) {
         let actions = net.take();
         synced += actions.iter().filter(|action| matches!(action, Action::Append(_))).count() as u64;
         node.on_synced(&mut net, synced);
-        let is_delivery = |action: &&Action<_, _, _>| matches!(action, Action::Notify(Notice::Delivered { .. }));
+        let is_delivery =
+            |action: &&Action<_, _, _>| matches!(action, Action::Notify(Notice::Delivered { .. }));
         delivered += net.take().iter().filter(is_delivery).count() as u64;
         let store = &repair(&node).store;
-        assert!(store.held() <= 1_202 && store.authors() <= 5, "{} after {i}", store.held());
+        assert!(store.count_held() <= 1_202 && store.authors() <= 5, "{} after {i}", store.count_held());
         let spans = store.spans();
         assert!(spans <= 5, "{spans} spans after {i}");
     }
@@ -66,7 +67,7 @@ fn duplicates(count: u64) {
     // Everything is forgotten at the next occasion.
     net.set_now(LocalTime::from_nanos(count * 10_000_000 + 20 * SECOND));
     node.on_timer(&mut net, NodeTimer::Reconcile { generation: 0 });
-    assert_eq!((repair(&node).store.held(), repair(&node).store.authors()), (0, 5));
+    assert_eq!((repair(&node).store.count_held(), repair(&node).store.authors()), (0, 5));
     net.set_now(LocalTime::from_nanos(count * 10_000_000 + 200 * SECOND));
     node.on_timer(&mut net, NodeTimer::Reconcile { generation: 0 });
     assert_eq!(repair(&node).store.authors(), 0);
@@ -93,7 +94,7 @@ fn memory_does_not_grow_with_the_number_of_origins() {
         node.on_synced(&mut net, i + 1);
         net.take();
         let store = &repair(&node).store;
-        assert!(store.held() <= 1_202, "{} after {i}", store.held());
+        assert!(store.count_held() <= 1_202, "{} after {i}", store.count_held());
         assert!(store.authors() <= 25, "{} after {i}", store.authors());
     }
 }
@@ -195,13 +196,17 @@ fn any_spans() -> impl Strategy<Value = Spans> {
     let any = prop::collection::vec((number(), number()), 0..4);
     let many = (1u64..90).prop_map(|count| (0..count).map(|i| (3 * i, 3 * i + 1)).collect());
     let one = number().prop_map(|last| vec![(0, last)]);
-    prop_oneof![any, many, one]
-        .prop_map(|list: Vec<(u64, u64)>| postcard::from_bytes(&postcard::to_allocvec(&list).unwrap()).unwrap())
+    prop_oneof![any, many, one].prop_map(|list: Vec<(u64, u64)>| {
+        postcard::from_bytes(&postcard::to_allocvec(&list).unwrap()).unwrap()
+    })
 }
 
 fn key() -> impl Strategy<Value = Key> {
-    (prop_oneof![0u32..5, any::<u32>()], name(), number())
-        .prop_map(|(bucket, name, sequence)| Key { bucket, name, sequence })
+    (prop_oneof![0u32..5, any::<u32>()], name(), number()).prop_map(|(bucket, name, sequence)| Key {
+        bucket,
+        name,
+        sequence,
+    })
 }
 
 fn any_range() -> impl Strategy<Value = Range> {
@@ -223,13 +228,16 @@ fn any_message() -> impl Strategy<Value = Reconciling> {
     let known = (name(), any_spans()).prop_map(|(name, seen)| Known { name, seen });
     let window = || {
         let bucket = || prop_oneof![0u32..5, any::<u32>(), Just(u32::MAX)];
-        (bucket(), bucket(), bucket())
-            .prop_map(|(silent_low, low, until)| Window { silent_low, low, until })
+        (bucket(), bucket(), bucket()).prop_map(|(silent_low, low, until)| Window { silent_low, low, until })
     };
     let wanted = (name(), number(), number()).prop_map(|(name, first, last)| Wanted { name, first, last });
     let origin = prop::option::of((7u32..11, Just(1u64))).prop_map(|o| o.map(|(node, i)| (NodeId(node), i)));
-    let gone = (origin, key(), any_spans(), any_spans())
-        .prop_map(|(origin, latest, evicted, absent)| Gone { origin, latest, evicted, absent });
+    let gone = (origin, key(), any_spans(), any_spans()).prop_map(|(origin, latest, evicted, absent)| Gone {
+        origin,
+        latest,
+        evicted,
+        absent,
+    });
     let mut ranges = prop::collection::vec(any_range(), 0..6).boxed();
     ranges = prop_oneof![
         ranges.clone(),
@@ -249,9 +257,11 @@ fn any_message() -> impl Strategy<Value = Reconciling> {
         Just(Reconciling::Later),
         (window(), ranges).prop_map(|(window, ranges)| Reconciling::Ranges(window, ranges)),
         prop::collection::vec(wanted, 0..5).prop_map(Reconciling::Want),
-        (0usize..10, any::<u32>(), prop_oneof![0u64..30_000, any::<u64>()]).prop_map(|(payload, hops, age)| {
-            Reconciling::Copy { payload: Payload::from_word(payload as u32), hops, age }
-        }),
+        (0usize..10, any::<u32>(), prop_oneof![0u64..30_000, any::<u64>()]).prop_map(
+            |(payload, hops, age)| {
+                Reconciling::Copy { payload: Payload::from_word(payload as u32), hops, age }
+            }
+        ),
         gone.prop_map(Reconciling::Gone),
     ]
 }
