@@ -22,12 +22,14 @@ mod log;
 mod membership;
 mod overlay;
 mod regular;
+mod reconcile;
 mod roster;
 mod tutorial;
 mod weakness;
 
 pub use log::NodeRecord;
 pub use regular::{Alarm, List, Why, Word};
+pub use reconcile::{ReconcileConfig, Reconciling};
 pub use weakness::Weakness;
 
 use crate::id::NodeId;
@@ -48,6 +50,7 @@ use membership::Membership;
 use overlay::Neighbors;
 use rand::Rng;
 use regular::Regular;
+use reconcile::Repair;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -62,6 +65,9 @@ pub struct NodeConfig {
     pub overlay: OverlayKind,
     /// How a broadcast spreads.
     pub broadcast: BroadcastKind,
+    /// How nodes make up for broadcasts that they missed: on links that lose, in partitions, before they joined. Default: not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconcile: Option<ReconcileConfig>,
     /// What the nodes lack, to see whether that is noticed. Default: nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weakness: Option<Weakness>,
@@ -162,6 +168,8 @@ pub enum Control {
     Echo(Wave, Census),
     /// Of the overlay `regular`.
     Regular(Word),
+    /// About what was missed.
+    Reconciling(Reconciling),
 }
 
 /// Which census: its initiator and a number of that node's.
@@ -173,9 +181,12 @@ pub struct Wave {
 
 impl Wire for NodeMessage {
     fn payload(&self) -> Option<Payload> {
-        match *self {
-            NodeMessage::Data { payload, .. } => Some(payload),
-            NodeMessage::Control(_) => None,
+        match self {
+            NodeMessage::Data { payload, .. } => Some(*payload),
+            NodeMessage::Control(control) => match &**control {
+                Control::Reconciling(message) => message.payload(),
+                _ => None,
+            },
         }
     }
 
@@ -211,6 +222,7 @@ impl Wire for NodeMessage {
             Control::Explore(_) => "explore",
             Control::Echo(..) => "echo",
             Control::Regular(word) => word.kind(),
+            Control::Reconciling(message) => message.kind(),
         }
     }
 }
@@ -248,6 +260,11 @@ pub enum NodeTimer {
     },
     /// Of the overlay `regular`.
     Regular(Alarm),
+    /// Something is due of what was missed. Stale unless the generation is the latest.
+    Reconcile {
+        /// Counts the timers.
+        generation: u32,
+    },
 }
 
 /// One peer.
@@ -285,6 +302,7 @@ struct Aside {
     regular: Regular,
     direct: Direct,
     waves: Waves,
+    repair: Option<Box<Repair>>,
 }
 
 impl Untouched for Aside {
@@ -327,12 +345,15 @@ impl Protocol for Node {
         let mut node = Node {
             recent: Recent::default(),
             older: Lazily::default(),
-            tally: Tally::of(config.weakness),
+            tally: Tally::of(config.weakness, config.reconcile.is_some()),
             aside: Lazily::default(),
             neighbors: Neighbors::default(),
         };
         if (config.overlay, net.now()) != (OverlayKind::default(), LocalTime::default()) {
             (node.aside.overlay, node.aside.started) = (config.overlay, net.now());
+        }
+        if let Some(config) = &config.reconcile {
+            node.begin_to_reconcile(config);
         }
         node.recover(net, log);
         node
@@ -348,12 +369,16 @@ impl Protocol for Node {
             Command::Leave => self.leave(net),
             Command::Shutdown => self.stop(net),
         }
+        self.follow_up(net);
     }
 
     fn on_message(&mut self, net: &mut impl Transport<Node>, from: NodeId, message: NodeMessage) {
         match message {
             NodeMessage::Data { payload, hops } => self.receive(net, Some(from), payload, hops),
-            NodeMessage::Control(control) => self.on_control(net, from, *control),
+            NodeMessage::Control(control) => {
+                self.on_control(net, from, *control);
+                self.follow_up(net);
+            }
         }
     }
 
@@ -363,11 +388,14 @@ impl Protocol for Node {
             NodeTimer::LeaveDeadline { generation } => self.on_leave_deadline(net, generation),
             NodeTimer::Resend { to, sequence } => self.on_resend_timer(net, to, sequence),
             NodeTimer::Regular(alarm) => self.on_alarm(net, alarm),
+            NodeTimer::Reconcile { generation } => self.on_reconcile_timer(generation),
         }
+        self.follow_up(net);
     }
 
     fn on_synced(&mut self, net: &mut impl Transport<Node>, records: u64) {
         self.deliver_synced(net, records);
+        self.follow_up(net);
     }
 
     fn on_link_up(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
@@ -380,11 +408,13 @@ impl Protocol for Node {
                 // The peer lives already, and was not given the link at its own start.
                 net.send(peer, Control::Hello { member: !self.aside.is_newcomer }.into());
             }
-            return self.given(net);
+            self.given(net);
+            return self.follow_up(net);
         }
         for errand in self.aside.links.came_up(peer) {
             self.run_errand(net, peer, errand);
         }
+        self.follow_up(net);
     }
 
     fn on_link_down(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
@@ -397,6 +427,7 @@ impl Protocol for Node {
         self.wave_lost(net, peer);
         self.direct_link_lost(net, peer);
         self.overlay_link_lost(net, peer, was_neighbor, &failed);
+        self.follow_up(net);
     }
 
     fn state(&self) -> State {
@@ -409,7 +440,8 @@ impl Protocol for Node {
         view.known.extend(self.neighbors.iter().chain(book.all()));
         view.known.sort_unstable_by_key(|known| known.0);
         view.known.dedup();
-        view.delivered = self.older.count(&self.recent) - unsynced.len() as u64;
+        let of_flood = || self.older.count(&self.recent) - unsynced.len() as u64;
+        view.delivered = self.count_entered().unwrap_or_else(of_flood);
         view.duplicates = self.tally.duplicates();
         view.inbox.extend(direct.inbox().cloned());
     }
@@ -450,8 +482,8 @@ impl Node {
 
     /// A broadcast came in, from a peer or from the application: deliver and pass it on, if it is new.
     fn receive(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
-        if self.tally.is_weak() {
-            return self.receive_weakly(net, from, payload, hops);
+        if self.tally.is_special() {
+            return self.receive_specially(net, from, payload, hops);
         }
         if !self.is_new(net, payload) {
             return self.tally.count();
@@ -462,6 +494,14 @@ impl Node {
         }
         net.notify(Notice::Delivered { payload, hops });
         flood::spread(net, &self.neighbors, from, payload, hops);
+    }
+
+    /// After everything that happens.
+    #[inline]
+    fn follow_up(&mut self, net: &mut impl Transport<Node>) {
+        if self.tally.reconciles() {
+            self.settle(net);
+        }
     }
 
     /// Whether a broadcast was not seen before. From now on it was.
@@ -502,6 +542,7 @@ impl Node {
             Control::Explore(wave) => self.on_explore(net, from, wave),
             Control::Echo(wave, census) => self.on_echo(net, from, wave, census),
             Control::Regular(word) => self.on_word(net, from, word),
+            Control::Reconciling(message) => self.on_reconciling(net, from, message),
         }
     }
 

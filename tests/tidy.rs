@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("message", &["id"]),
     ("protocol", &["id", "message", "transport"]),
     ("transport", &["id", "message", "protocol", "rng", "time"]),
-    ("node", &["id", "message", "protocol", "rng", "time", "transport"]),
+    ("node", &["id", "message", "protocol", "rng", "time", "transport", "units"]),
     ("observe", &["fault", "graph", "id", "message", "protocol", "time"]),
     ("world", &["fault", "graph", "id", "message", "protocol", "time"]),
     (

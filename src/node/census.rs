@@ -41,11 +41,11 @@ impl Node {
         let waves = &mut self.aside.waves;
         waves.own += 1;
         let wave = Wave { initiator: net.me(), number: waves.own };
-        self.pass_on(net, wave, None);
+        self.explore_on(net, wave, None);
     }
 
     /// Begins a wave, or passes it on to all but the one from whom it came.
-    fn pass_on(&mut self, net: &mut impl Transport<Node>, wave: Wave, parent: Option<NodeId>) {
+    fn explore_on(&mut self, net: &mut impl Transport<Node>, wave: Wave, parent: Option<NodeId>) {
         let mut waiting = FxHashSet::default();
         for peer in self.neighbors.iter().filter(|&peer| Some(peer) != parent) {
             waiting.insert(peer);
@@ -72,7 +72,7 @@ impl Node {
     pub(super) fn on_explore(&mut self, net: &mut impl Transport<Node>, from: NodeId, wave: Wave) {
         let waves = &mut self.aside.waves;
         if waves.latest.get(&wave.initiator).is_none_or(|&latest| latest < wave.number) {
-            return self.pass_on(net, wave, Some(from));
+            return self.explore_on(net, wave, Some(from));
         }
         match waves.answered(wave, from) {
             // Both explored to each other: an answer for both.

@@ -14,7 +14,9 @@ pub(super) fn spread(
     payload: Payload,
     hops: u32,
 ) {
+    // (A peer may have sent any number.)
+    let hops = hops.saturating_add(1);
     for peer in neighbors.iter().filter(|&peer| Some(peer) != from) {
-        net.send(peer, NodeMessage::Data { payload, hops: hops + 1 });
+        net.send(peer, NodeMessage::Data { payload, hops });
     }
 }

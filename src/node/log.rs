@@ -57,6 +57,11 @@ impl Unsynced {
         self.waiting.iter().flatten().count()
     }
 
+    /// Of those how many are not the node's own.
+    pub(super) fn foreign(&self) -> usize {
+        self.waiting.iter().flatten().filter(|waiting| !waiting.is_own).count()
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.waiting.len() >= MOST_WAITING
     }
@@ -66,15 +71,20 @@ impl Node {
     /// A new life: takes up what is in the log, in the order in which it got there.
     pub(super) fn recover(&mut self, net: &mut impl Transport<Node>, log: &[NodeRecord]) {
         let begins_anew = self.lacks(Weakness::ReusedSequences);
+        let mut delivered = Vec::new();
         for &record in log {
-            let payload = match record {
-                NodeRecord::Delivered { payload } => payload,
-                NodeRecord::Neighbor { peer } => {
-                    self.remember_neighbor(net, peer);
-                    continue;
-                }
-            };
-            self.record(net, payload);
+            match record {
+                NodeRecord::Delivered { payload } => delivered.push(payload),
+                NodeRecord::Neighbor { peer } => self.remember_neighbor(net, peer),
+            }
+        }
+        if self.tally.reconciles() {
+            self.recover_all(net, delivered.iter().copied());
+        }
+        for payload in delivered {
+            if !self.tally.reconciles() {
+                self.record(net, payload);
+            }
             let broadcast = net.broadcast(payload);
             if broadcast.origin.node == net.me() {
                 let publisher = &mut self.aside.publisher;
@@ -98,7 +108,7 @@ impl Node {
         let is_own = from.is_none();
         self.aside.unsynced.waiting.push_back(Some(Waiting { payload, hops, is_own }));
         if let Some(from) = from {
-            self.pass_along(net, Some(from), payload, hops);
+            self.pass_on(net, Some(from), payload, hops);
             if self.aside.unsynced.is_full() {
                 // More would come than the disk takes. A link that ends can be seen, a message that is dropped cannot.
                 net.close(from);
@@ -128,7 +138,7 @@ impl Node {
             let Some(Waiting { payload, hops, is_own }) = waiting else { continue };
             net.notify(Notice::Delivered { payload, hops });
             if is_own {
-                self.pass_along(net, None, payload, hops);
+                self.pass_on(net, None, payload, hops);
             }
         }
     }

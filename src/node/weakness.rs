@@ -66,17 +66,18 @@ impl Weakness {
     }
 }
 
-/// How many copies of broadcasts came in vain, and what the node lacks: in one word, because every copy reads both, and
-/// no more fits into the cache line that it reads.
+/// How many copies of broadcasts came in vain, and in what the node differs from the plain one: in one word, because
+/// every copy reads both, and no more fits into the cache line that it reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tally(u64);
 
 impl Tally {
-    /// Above these bits stands the weakness, counted from 1.
-    const COUNT_BITS: u32 = 56;
+    /// Above these bits stands one for whether the node reconciles, and then the weakness, counted from 1.
+    const COUNT_BITS: u32 = 55;
 
-    pub(super) fn of(weakness: Option<Weakness>) -> Tally {
-        Tally(weakness.map_or(0, |weakness| (1 + weakness as u64) << Tally::COUNT_BITS))
+    pub(super) fn of(weakness: Option<Weakness>, reconciles: bool) -> Tally {
+        let weakness = weakness.map_or(0, |weakness| 1 + weakness as u64);
+        Tally((weakness << 1 | u64::from(reconciles)) << Tally::COUNT_BITS)
     }
 
     #[inline]
@@ -84,9 +85,15 @@ impl Tally {
         self.0 += 1;
     }
 
+    /// Whether the node is weakened or reconciles: all that a plain flood asks.
     #[inline]
-    pub(super) fn is_weak(self) -> bool {
+    pub(super) fn is_special(self) -> bool {
         self.0 >> Tally::COUNT_BITS != 0
+    }
+
+    #[inline]
+    pub(super) fn reconciles(self) -> bool {
+        self.0 >> Tally::COUNT_BITS & 1 != 0
     }
 
     pub(super) fn duplicates(self) -> u64 {
@@ -94,7 +101,7 @@ impl Tally {
     }
 
     fn weakness(self) -> Option<Weakness> {
-        let place = (self.0 >> Tally::COUNT_BITS) as usize;
+        let place = (self.0 >> (Tally::COUNT_BITS + 1)) as usize;
         Some(Weakness::ALL[place.checked_sub(1)?])
     }
 }
@@ -109,43 +116,53 @@ impl Node {
         self.tally.weakness() == Some(weakness)
     }
 
-    /// A broadcast came in at a weakened node.
+    /// A broadcast came in at a node that is weakened or reconciles.
     #[cold]
-    pub(super) fn receive_weakly(
+    pub(super) fn receive_specially(
         &mut self,
         net: &mut impl Transport<Node>,
         from: Option<NodeId>,
         payload: Payload,
         hops: u32,
     ) {
-        let is_new =
-            self.is_new(net, payload) && !(self.lacks(Weakness::ContentId) && self.is_known(net, payload));
-        if is_new {
-            return self.take_in_weakly(net, from, payload, hops);
+        let is_unseen =
+            if self.tally.reconciles() { self.would_take(net, payload) } else { self.is_new(net, payload) };
+        if is_unseen && !(self.lacks(Weakness::ContentId) && self.is_known(net, payload)) {
+            self.take_in(net, from, payload, hops);
+        } else {
+            self.tally.count();
+            if self.lacks(Weakness::NoDuplicateMemory) {
+                net.notify(Notice::Delivered { payload, hops });
+            }
         }
-        self.tally.count();
-        if self.lacks(Weakness::NoDuplicateMemory) {
-            net.notify(Notice::Delivered { payload, hops });
-        }
+        self.follow_up(net);
     }
 
-    fn take_in_weakly(
-        &mut self,
-        net: &mut impl Transport<Node>,
-        from: Option<NodeId>,
-        payload: Payload,
-        hops: u32,
-    ) {
+    fn take_in(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
         let keeps_log = !self.lacks(Weakness::NoLog);
         if keeps_log && net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
             return self.await_sync(net, from, payload, hops);
         }
         net.notify(Notice::Delivered { payload, hops });
-        self.pass_along(net, from, payload, hops);
+        self.pass_on(net, from, payload, hops);
     }
 
-    /// Passes a broadcast on as far as it does that.
-    pub(super) fn pass_along(
+    /// Passes a broadcast on that is new here.
+    pub(super) fn pass_on(
+        &mut self,
+        net: &mut impl Transport<Node>,
+        from: Option<NodeId>,
+        payload: Payload,
+        hops: u32,
+    ) {
+        if self.tally.reconciles() {
+            return self.enter_and_pass_on(net, from, payload, hops);
+        }
+        self.spread(net, from, payload, hops);
+    }
+
+    /// Floods a broadcast as far as the node does that.
+    pub(super) fn spread(
         &self,
         net: &mut impl Transport<Node>,
         from: Option<NodeId>,
@@ -156,7 +173,7 @@ impl Node {
             return flood::spread(net, &self.neighbors, from, payload, hops);
         }
         if let Some(peer) = self.neighbors.iter().find(|&peer| Some(peer) != from) {
-            net.send(peer, NodeMessage::Data { payload, hops: hops + 1 });
+            net.send(peer, NodeMessage::Data { payload, hops: hops.saturating_add(1) });
         }
     }
 
@@ -172,12 +189,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_count_and_a_weakness_share_a_word() {
+    fn a_count_and_what_is_special_share_a_word() {
         for weakness in Weakness::ALL.map(Some).into_iter().chain([None]) {
-            let mut tally = Tally::of(weakness);
-            (0..300).for_each(|_| tally.count());
-            assert_eq!((tally.weakness(), tally.is_weak()), (weakness, weakness.is_some()));
-            assert_eq!(tally.duplicates(), 300);
+            for reconciles in [false, true] {
+                let mut tally = Tally::of(weakness, reconciles);
+                (0..300).for_each(|_| tally.count());
+                assert_eq!((tally.weakness(), tally.reconciles()), (weakness, reconciles));
+                assert_eq!(tally.is_special(), weakness.is_some() || reconciles);
+                assert_eq!(tally.duplicates(), 300);
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod population;
 mod prediction;
 mod real_data;
 mod regular;
+mod reconcile;
 mod schema;
 mod support;
 mod weaknesses;
