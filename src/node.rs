@@ -21,15 +21,15 @@ mod links;
 mod log;
 mod membership;
 mod overlay;
-mod regular;
 mod reconcile;
+mod regular;
 mod roster;
 mod tutorial;
 mod weakness;
 
 pub use log::NodeRecord;
-pub use regular::{Alarm, List, Why, Word};
 pub use reconcile::{ReconcileConfig, Reconciling};
+pub use regular::{Alarm, List, Why, Word};
 pub use weakness::Weakness;
 
 use crate::id::NodeId;
@@ -49,8 +49,8 @@ use log::Unsynced;
 use membership::Membership;
 use overlay::Neighbors;
 use rand::Rng;
-use regular::Regular;
 use reconcile::Repair;
+use regular::Regular;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
@@ -61,11 +61,13 @@ use weakness::{Contents, Tally};
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct NodeConfig {
-    /// Who neighbors whom.
-    pub overlay: OverlayKind,
+    /// Who neighbors whom. Default: `static` where the scenario gives a topology, `regular` where nodes join.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overlay: Option<OverlayKind>,
     /// How a broadcast spreads.
     pub broadcast: BroadcastKind,
-    /// How nodes make up for broadcasts that they missed: on links that lose, in partitions, before they joined. Default: not at all.
+    /// How nodes make up for broadcasts that they missed: on links that lose, in partitions, before they joined. Default: not
+    /// at all, but with the overlay `regular` as below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reconcile: Option<ReconcileConfig>,
     /// What the nodes lack, to see whether that is noticed. Default: nothing.
@@ -342,17 +344,20 @@ impl Protocol for Node {
 
     fn start(config: &NodeConfig, log: &[NodeRecord], net: &mut impl Transport<Node>) -> Node {
         let BroadcastKind::Flood = config.broadcast;
+        let overlay = config.overlay.unwrap_or(OverlayKind::Static);
+        let reconcile =
+            config.reconcile.as_ref().filter(|_| config.weakness != Some(Weakness::NoReconciliation));
         let mut node = Node {
             recent: Recent::default(),
             older: Lazily::default(),
-            tally: Tally::of(config.weakness, config.reconcile.is_some()),
+            tally: Tally::of(config.weakness, reconcile.is_some()),
             aside: Lazily::default(),
             neighbors: Neighbors::default(),
         };
-        if (config.overlay, net.now()) != (OverlayKind::default(), LocalTime::default()) {
-            (node.aside.overlay, node.aside.started) = (config.overlay, net.now());
+        if (overlay, net.now()) != (OverlayKind::Static, LocalTime::default()) {
+            (node.aside.overlay, node.aside.started) = (overlay, net.now());
         }
-        if let Some(config) = &config.reconcile {
+        if let Some(config) = reconcile {
             node.begin_to_reconcile(config);
         }
         node.recover(net, log);
@@ -446,8 +451,16 @@ impl Protocol for Node {
         view.inbox.extend(direct.inbox().cloned());
     }
 
+    fn resolved(mut config: NodeConfig, is_given: bool) -> NodeConfig {
+        let usual = if is_given { OverlayKind::Static } else { OverlayKind::Regular };
+        if *config.overlay.get_or_insert(usual) == OverlayKind::Regular {
+            config.reconcile.get_or_insert_default();
+        }
+        config
+    }
+
     fn can_join(config: &NodeConfig) -> bool {
-        config.overlay != OverlayKind::Static
+        config.overlay.is_some_and(|overlay| overlay != OverlayKind::Static)
     }
 
     fn weakened(config: &NodeConfig) -> Vec<(&'static str, NodeConfig)> {

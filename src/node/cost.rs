@@ -23,7 +23,7 @@ const DIRECT: f64 = 6.0;
 pub(super) fn of(config: &NodeConfig, command: &Command, size: Size) -> Cost {
     let Size { nodes, links } = size;
     let neighbors = if nodes > 0.0 { 2.0 * links / nodes } else { 0.0 };
-    match (command, config.overlay) {
+    match (command, config.overlay.unwrap_or_default()) {
         (Command::Join { .. }, _) if nodes < 1.0 => Cost::default(),
         (Command::Join { .. }, _) => {
             let made = LINKS_PER_JOIN.min(nodes);

@@ -30,11 +30,13 @@ pub enum Weakness {
     ContentId,
     /// After a crash it numbers its broadcasts from 0 again, under the incarnation that it had.
     ReusedSequences,
+    /// It does not make up for what it missed.
+    NoReconciliation,
 }
 
 impl Weakness {
     /// All of them, in their order.
-    pub const ALL: [Weakness; 8] = [
+    pub const ALL: [Weakness; 9] = [
         Weakness::NoDuplicateMemory,
         Weakness::NoRepair,
         Weakness::NoRetry,
@@ -43,6 +45,7 @@ impl Weakness {
         Weakness::OneNeighbor,
         Weakness::ContentId,
         Weakness::ReusedSequences,
+        Weakness::NoReconciliation,
     ];
 
     /// Its name, as in scenario files.
@@ -56,6 +59,7 @@ impl Weakness {
             Weakness::OneNeighbor => "one_neighbor",
             Weakness::ContentId => "content_id",
             Weakness::ReusedSequences => "reused_sequences",
+            Weakness::NoReconciliation => "no_reconciliation",
         }
     }
 

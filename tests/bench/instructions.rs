@@ -33,7 +33,7 @@ fn flood((size, mut network): (Workload, Simulated)) -> Simulated {
 }
 
 fn nobody(seed: u64) -> Simulated {
-    let node = NodeConfig { overlay: OverlayKind::Tutorial, ..NodeConfig::default() };
+    let node = NodeConfig { overlay: Some(OverlayKind::Tutorial), ..NodeConfig::default() };
     Network::simulated(SimConfig::new(Graph::from_edges(0, &[])).node(node), seed)
 }
 

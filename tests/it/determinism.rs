@@ -74,7 +74,7 @@ proptest! {
 /// Joins, leaves, broadcasts, a census and direct messages over links of these kinds, on one of the queues.
 fn busy<Q: Queue<Event>>(topology: &Topology, links: &Links, overlay: OverlayKind, seed: u64) -> Digest {
     let config = SimConfig::new(graph(topology, seed)).links(links.clone());
-    let config = config.node(NodeConfig { overlay, ..NodeConfig::default() });
+    let config = config.node(NodeConfig { overlay: Some(overlay), ..NodeConfig::default() });
     let mut network = Network::of(Sim::<Node, (), Q>::with_queue(config, seed, ()));
     for round in 0..4 {
         if overlay != OverlayKind::Static {

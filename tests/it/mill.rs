@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// The tutorial's overlay with a flood: what the mill is to find out about.
 fn tutorial() -> NodeConfig {
-    NodeConfig { overlay: OverlayKind::Tutorial, ..NodeConfig::default() }
+    NodeConfig { overlay: Some(OverlayKind::Tutorial), ..NodeConfig::default() }
 }
 
 /// What harms no message and no link for good.

@@ -23,7 +23,7 @@ fn links() -> Links {
 
 /// A network in which nobody is yet.
 fn empty(seed: u64) -> Simulated {
-    let node = NodeConfig { overlay: OverlayKind::Tutorial, ..NodeConfig::default() };
+    let node = NodeConfig { overlay: Some(OverlayKind::Tutorial), ..NodeConfig::default() };
     Network::simulated(SimConfig::new(Graph::from_edges(0, &[])).links(links()).node(node), seed)
 }
 
@@ -360,7 +360,7 @@ fn many_direct_messages_over_slow_links_are_sent_once_each() {
 #[test]
 fn a_broadcast_survives_the_leaving_of_the_only_node_between() {
     for seed in 0..200 {
-        let node = NodeConfig { overlay: OverlayKind::Tutorial, ..NodeConfig::default() };
+        let node = NodeConfig { overlay: Some(OverlayKind::Tutorial), ..NodeConfig::default() };
         let latency = Latency::Uniform { min: ms(1), max: ms(80) };
         let links = Links { latency, jitter: Jitter::UpTo(ms(80)), ..Links::default() };
         let graph = Graph::from_edges(3, &[(0, 1), (0, 2)]);

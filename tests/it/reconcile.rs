@@ -239,7 +239,7 @@ fn a_newcomer_is_told_once_what_it_will_never_get() {
     for seed in 0..8 {
         let [retention, heal] = [60, 10].map(Duration::from_secs);
         let reconcile = Some(ReconcileConfig { retention, heal, ..ReconcileConfig::default() });
-        let node = NodeConfig { reconcile, overlay: OverlayKind::Tutorial, ..NodeConfig::default() };
+        let node = NodeConfig { reconcile, overlay: Some(OverlayKind::Tutorial), ..NodeConfig::default() };
         let topology = Topology::Complete { nodes: 4 };
         let config = SimConfig::<Node>::new(topology.build(seed).unwrap()).node(node);
         let mut network = Network::observed(config, seed, Gaps::default());

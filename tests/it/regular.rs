@@ -21,7 +21,7 @@ fn secs(seconds: u64) -> Duration {
 
 /// A network that so many nodes have joined.
 fn joined(nodes: u32, seed: u64, pause: u64) -> Simulated {
-    let node = NodeConfig { overlay: OverlayKind::Regular, ..NodeConfig::default() };
+    let node = NodeConfig { overlay: Some(OverlayKind::Regular), ..NodeConfig::default() };
     let config = SimConfig::<Node>::new(Graph::from_edges(0, &[])).node(node);
     let disk = Disk::Syncs(Duration::from_millis(5));
     let mut network = Network::simulated(config.disk(disk), seed);
