@@ -234,7 +234,8 @@ pub(super) struct Regular {
     locks: Vec<Lock>,
     /// Counts this node's walks to shed a link.
     walks: u32,
-    shedding: Option<Lock>,
+    /// Links of its own that it wants to shed: no walk goes over them.
+    shedding: Vec<Lock>,
     /// Heirs that had no place, to be asked again.
     refused: Vec<(NodeId, Errand)>,
     /// Attempts in a row that shed no link.
@@ -583,7 +584,7 @@ impl Node {
             reservation.other == Some(peer) && self.neighbors.contains(reservation.seeker)
         });
         let leaves = regular.leavers.contains(&peer);
-        let is_shed = regular.shedding.take_if(|lock| lock.peer == peer).is_some();
+        let is_shed = regular.shedding.extract_if(.., |lock| lock.peer == peer).count() > 0;
         regular
             .reservations
             .retain(|reservation| reservation.seeker != peer && reservation.other != Some(peer));
@@ -631,9 +632,7 @@ impl Node {
         let halves = regular.halves.extract_if(.., |half| half.until <= now);
         silent.extend(halves.map(|half| half.from));
         regular.locks.retain(|lock| lock.until > now);
-        if regular.shedding.is_some_and(|lock| lock.until <= now) {
-            regular.shedding = None;
-        }
+        regular.shedding.retain(|lock| lock.until > now);
         let refused = std::mem::take(&mut regular.refused);
         let waits =
             !(regular.wooed.is_empty() && regular.reservations.is_empty() && regular.halves.is_empty());
