@@ -82,6 +82,12 @@ pub trait Protocol: Sized + Send + 'static {
     fn cost(_config: &Self::Config, _command: &Command, _size: Size) -> Option<Cost> {
         None
     }
+
+    /// How many events a node of a calm network causes in a second though nobody told it to do anything. Only used to
+    /// predict the cost of a run.
+    fn idle_events(_config: &Self::Config) -> f64 {
+        0.0
+    }
 }
 
 /// A message between peers.

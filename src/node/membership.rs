@@ -34,7 +34,7 @@ impl Node {
         self.aside.membership.told_to_join = true;
         let contacts = self.ways_in(contacts);
         for &contact in &contacts {
-            self.aside.book.add(net, contact);
+            self.note_address(net, contact, contact);
         }
         if contacts.is_empty() {
             return net.notify(Notice::Joined);
@@ -42,6 +42,23 @@ impl Node {
         (self.aside.state, self.aside.is_newcomer) = (State::Joining, true);
         self.aside.membership.contacts = contacts;
         self.neighborhood_changed(net);
+    }
+
+    /// Somebody named a node: for the overlay's book.
+    pub(super) fn note_address(&mut self, net: &mut impl Transport<Node>, node: NodeId, introducer: NodeId) {
+        if self.aside.overlay != OverlayKind::Regular {
+            self.aside.book.add(net, node);
+        } else if node != net.me() {
+            self.aside.regular.book.hear(net.now(), node, introducer);
+        }
+    }
+
+    /// Some nodes of the overlay's book.
+    pub(super) fn some_addresses(&self, net: &mut impl Transport<Node>, asker: NodeId) -> Vec<NodeId> {
+        match self.aside.overlay {
+            OverlayKind::Regular => self.aside.regular.book.sample(net.rng(), asker),
+            _ => self.aside.book.sample(net, asker),
+        }
     }
 
     /// There may be something to do for the overlay.
@@ -83,7 +100,7 @@ impl Node {
             // It has started again, and its links are given.
             return;
         }
-        self.aside.book.add(net, peer);
+        self.note_address(net, peer, peer);
         if self.aside.overlay == OverlayKind::Regular && is_new {
             self.gained(net, peer);
         }

@@ -1,13 +1,18 @@
 //! The overlay `regular`: about six neighbors for everybody, by chance, and ways to keep it so (protocol.md, §3).
 //!
 //! A concept a file: [`join`] splits edges, [`heirs`] replace who crashed, [`shed`] takes superfluous links away,
-//! [`probe`] dials addresses from the book and spreads them. Here stands what they share: neighbors agreed on with a
-//! cap, alarms, and what to do next ([`Node::tend`]).
+//! [`probe`] dials addresses from the book and spreads them, [`addresses`] is the book. Here stands what they share: neighbors
+//! agreed on with a cap, alarms, and what to do next ([`Node::tend`]).
 //!
-//! Deviations from the paper, each marked where it is: there are no flips (§3.6), entries of the book are not in buckets
-//! (§3.8), and a node with too many neighbors drops a link where it has seen another way to the same peer, of which the
-//! paper says nothing: leaving by a path of heirs adds links, and somebody has to take them away.
+//! Deviations from the paper, each marked where it is:
+//!
+//! - There are no flips (§3.6). After a heal the new links between the two sides are as many as probes found, up to eight
+//!   neighbors a node, and they stay where they are; what is too much is shed.
+//! - A node with eight neighbors or more sheds links, of which the paper says nothing: leaving by a path of heirs adds links.
+//! - A newcomer's walks share their first four steps. Shuffles go to neighbors in turn instead of by a walk.
+//! - The book is not on disk as a whole: the log holds who became a neighbor, and the last six of them are dialled first.
 
+mod addresses;
 mod heirs;
 mod join;
 mod probe;
@@ -18,10 +23,11 @@ use super::{Control, Node, NodeMessage, NodeTimer, OverlayKind, Weakness};
 use crate::id::NodeId;
 use crate::time::LocalTime;
 use crate::transport::Transport;
+use addresses::Addresses;
 use heirs::Legacy;
 pub use heirs::List;
 use join::{Half, Reservation, STEPS, Shadow};
-use probe::{Batch, Setback};
+use probe::Batch;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
@@ -234,7 +240,8 @@ pub(super) struct Regular {
     locks: Vec<Lock>,
     /// Counts this node's walks to shed a link.
     walks: u32,
-    shedding: Option<Lock>,
+    /// Links of its own that it wants to shed: no walk goes over them.
+    shedding: Vec<Lock>,
     /// Heirs that had no place, to be asked again.
     refused: Vec<(NodeId, Errand)>,
     /// Attempts in a row that shed no link.
@@ -242,7 +249,7 @@ pub(super) struct Regular {
     batch: Batch,
     /// Those to which a link was being opened at the latest probe.
     dialled: Vec<NodeId>,
-    setbacks: Vec<Setback>,
+    pub(super) book: Addresses,
     /// When the latest neighbor was lost unawares.
     shaken: Option<LocalTime>,
     /// So many nodes that answer a probe are made neighbors: there was a crash, and the network may be in parts.
@@ -258,6 +265,11 @@ struct Wooed {
 }
 
 impl Regular {
+    /// Every node that it has heard of.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = NodeId> {
+        self.book.all()
+    }
+
     pub(super) fn is_waiting_for(&self, peer: NodeId) -> bool {
         self.halves.iter().any(|half| half.from == peer)
             || self.wooed.iter().any(|wooed| wooed.peer == peer)
@@ -273,6 +285,7 @@ impl Regular {
 
     /// A neighbor leaves: its end is no surprise.
     pub(super) fn expect_leave(&mut self, peer: NodeId) {
+        self.book.remove(peer);
         if !self.leavers.contains(&peer) && self.leavers.len() < 2 * HARD {
             self.leavers.push(peer);
         }
@@ -371,7 +384,7 @@ impl Node {
 
     /// It was a neighbor in an earlier life (§3.7).
     pub(super) fn remember_neighbor(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
-        self.aside.book.add(net, peer);
+        self.note_address(net, peer, peer);
         let last = &mut self.aside.regular.last;
         last.retain(|&node| node != peer);
         last.insert(0, peer);
@@ -390,7 +403,7 @@ impl Node {
         let is_newcomer = self.aside.is_newcomer;
         let regular = &mut self.aside.regular;
         regular.wooed.retain(|wooed| wooed.peer != peer);
-        regular.setbacks.retain(|setback| setback.node != peer);
+        regular.book.answered(net.now(), peer);
         if !is_newcomer {
             // Other newcomers are not the network.
             regular.failures = 0;
@@ -519,7 +532,7 @@ impl Node {
 
     fn on_busy(&mut self, net: &mut impl Transport<Node>, from: NodeId, others: Vec<NodeId>) {
         for node in others.into_iter().take(2) {
-            self.aside.book.add(net, node);
+            self.note_address(net, node, from);
         }
         let wooed = &mut self.aside.regular.wooed;
         if let Some(place) = wooed.iter().position(|wooed| wooed.peer == from) {
@@ -572,10 +585,10 @@ impl Node {
     ) {
         let never_came_up = failed.iter().any(|errand| matches!(errand, Errand::Regular(_)));
         if never_came_up {
-            self.set_back(net, peer);
+            self.aside.regular.book.failed(net.now(), peer);
         }
         if self.lacks(Weakness::ForgetsAddresses) {
-            self.aside.book.remove(peer);
+            self.aside.regular.book.remove(peer);
         }
         let regular = &mut self.aside.regular;
         regular.halves.retain(|half| half.from != peer);
@@ -583,7 +596,7 @@ impl Node {
             reservation.other == Some(peer) && self.neighbors.contains(reservation.seeker)
         });
         let leaves = regular.leavers.contains(&peer);
-        let is_shed = regular.shedding.take_if(|lock| lock.peer == peer).is_some();
+        let is_shed = regular.shedding.extract_if(.., |lock| lock.peer == peer).count() > 0;
         regular
             .reservations
             .retain(|reservation| reservation.seeker != peer && reservation.other != Some(peer));
@@ -631,9 +644,7 @@ impl Node {
         let halves = regular.halves.extract_if(.., |half| half.until <= now);
         silent.extend(halves.map(|half| half.from));
         regular.locks.retain(|lock| lock.until > now);
-        if regular.shedding.is_some_and(|lock| lock.until <= now) {
-            regular.shedding = None;
-        }
+        regular.shedding.retain(|lock| lock.until > now);
         let refused = std::mem::take(&mut regular.refused);
         let waits =
             !(regular.wooed.is_empty() && regular.reservations.is_empty() && regular.halves.is_empty());

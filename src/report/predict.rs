@@ -79,7 +79,11 @@ impl Prediction {
         let mut rehearsal = Rehearsal::<P>::new(outline);
         let mut portions: Vec<Portion> = outline.timeline.iter().enumerate().flat_map(portions).collect();
         portions.sort_by_key(|portion| portion.at);
-        portions.iter().for_each(|portion| rehearsal.play(portion, &outline.timeline[portion.step]));
+        for portion in &portions {
+            rehearsal.idle_until(portion.at);
+            rehearsal.play(portion, &outline.timeline[portion.step]);
+        }
+        rehearsal.idle_until(outline.end);
         Prediction {
             broadcasts: rehearsal.broadcasts.round() as u64,
             events: rehearsal.known.then_some(rehearsal.events.round() as u64),
@@ -126,6 +130,7 @@ struct Rehearsal<'a, P: Protocol> {
     size: Size,
     ever: f64,
     most_links: f64,
+    now: Time,
     /// Whether the protocol could tell all that it was asked.
     known: bool,
     events: f64,
@@ -152,6 +157,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             ever: nodes,
             most_links: links,
             known: true,
+            now: Time::default(),
             events: 0.0,
             events_of_step: vec![0.0; outline.timeline.len()],
             closed: 0.0,
@@ -161,6 +167,13 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
             texts: 0.0,
             listed: 0.0,
         }
+    }
+
+    /// Nothing is done until then, and nodes keep their network in order.
+    fn idle_until(&mut self, at: Time) {
+        let length = at.min(self.outline.end).nanos().saturating_sub(self.now.nanos());
+        self.events += self.size.nodes * P::idle_events(&self.outline.file.node) * length as f64 / 1e9;
+        self.now = self.now.max(at);
     }
 
     fn play(&mut self, portion: &Portion, planned: &PlannedStep) {

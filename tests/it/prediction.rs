@@ -57,6 +57,7 @@ fn scenario(start: &str, kind: &str, steps: &[&str]) -> Outline<NodeConfig> {
 
 const GIVEN: &str = r#""topology": { "k_out": { "nodes": 400, "k": 3 } }"#;
 const MADE: &str = r#""node": { "overlay": "tutorial" }"#;
+const REGULAR: &str = r#""node": { "overlay": "regular" }"#;
 const JOIN: &str = r#"{ "at": "0s", "do": { "join": { "count": 400, "every": "100ms" } } }"#;
 
 #[test]
@@ -92,6 +93,17 @@ fn every_step_takes_about_as_many_events_as_predicted() {
         ),
         (
             MADE,
+            r#""stream""#,
+            vec![JOIN, r#"{ "at": "100s", "do": { "leave": { "count": 200, "every": "1s" } } }"#],
+        ),
+        (REGULAR, r#""stream""#, vec![JOIN]),
+        (
+            REGULAR,
+            r#""stream""#,
+            vec![JOIN, r#"{ "at": "0s", "do": { "broadcast": { "count": 40, "every": "1s" } } }"#],
+        ),
+        (
+            REGULAR,
             r#""stream""#,
             vec![JOIN, r#"{ "at": "100s", "do": { "leave": { "count": 200, "every": "1s" } } }"#],
         ),

@@ -79,7 +79,7 @@ impl Node {
 
     /// Whether it knows so few nodes that they may be all.
     fn is_small(&self) -> bool {
-        self.aside.book.all().count() < SMALL
+        self.aside.regular.book.len() < SMALL
     }
 
     pub(super) fn on_neighbors(&mut self, net: &mut impl Transport<Node>, from: NodeId, list: List) {
@@ -98,7 +98,7 @@ impl Node {
 
     pub(super) fn note_list(&mut self, net: &mut impl Transport<Node>, from: NodeId, mut list: List) {
         list.nodes.truncate(HARD);
-        list.nodes.iter().for_each(|&node| self.aside.book.add(net, node));
+        list.nodes.iter().for_each(|&node| self.note_address(net, node, from));
         let lists = &mut self.aside.regular.lists;
         match lists.iter_mut().find(|(node, _)| *node == from) {
             Some((_, known)) if known.version >= list.version => {}

@@ -69,7 +69,7 @@ impl Node {
         if self.aside.is_newcomer || self.neighbors.len() == 0 {
             let failures = self.aside.regular.failures as usize;
             let contact = self.aside.membership.contacts.get(failures - 1).copied();
-            let contact = contact.or_else(|| self.aside.book.draw(net));
+            let contact = contact.or_else(|| self.aside.regular.book.draw(net.rng()));
             let Some(contact) = contact.filter(|&contact| contact != net.me()) else { return };
             if !self.aside.is_newcomer {
                 self.patch_from_book(net);
@@ -102,7 +102,7 @@ impl Node {
     }
 
     pub(super) fn on_seek(&mut self, net: &mut impl Transport<Node>, from: NodeId, walks: u8) {
-        self.aside.book.add(net, from);
+        self.note_address(net, from, from);
         self.walk_on(net, from, walks.clamp(1, 3), STEPS, EXTRA);
     }
 

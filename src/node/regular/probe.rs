@@ -7,26 +7,20 @@
 
 use super::super::Node;
 use super::super::links::Errand;
-use super::{Aim, Alarm, ENOUGH, List, TARGET, Why, Word, later};
+use super::addresses::SAMPLE;
+use super::{Aim, Alarm, ENOUGH, List, TARGET, Why, Word};
 use crate::id::NodeId;
-use crate::time::LocalTime;
 use crate::transport::Transport;
 use rand::RngExt;
-use rand::seq::IndexedRandom;
+use rand::seq::IteratorRandom;
 use std::time::Duration;
 
 /// `T_probe`.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 const SHUFFLE_TIME: Duration = Duration::from_secs(30);
-/// How many addresses are exchanged.
-const SHUFFLE: usize = 16;
 /// So many dials at once at first, and at most.
 const FEWEST_DIALS: u32 = 8;
 const MOST_DIALS: u32 = 64;
-/// The back-off after the first failure, and the longest.
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(600);
-
 /// Dials under way after a crash.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Batch {
@@ -36,34 +30,7 @@ pub(super) struct Batch {
     open: u32,
 }
 
-/// An address that did not answer. It orders the book, and silences nobody.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Setback {
-    pub(super) node: NodeId,
-    times: u32,
-    due: LocalTime,
-}
-
 impl Node {
-    /// A node could not be reached.
-    pub(super) fn set_back(&mut self, net: &mut impl Transport<Node>, node: NodeId) {
-        self.aside.book.set_back(node);
-        let now = net.now();
-        let setbacks = &mut self.aside.regular.setbacks;
-        let place = setbacks.iter().position(|setback| setback.node == node);
-        let place = place.unwrap_or_else(|| {
-            setbacks.push(Setback { node, times: 0, due: now });
-            setbacks.len() - 1
-        });
-        let setback = &mut setbacks[place];
-        let back_off = FIRST_BACK_OFF * 2u32.pow(setback.times.min(10));
-        setback.times += 1;
-        setback.due = later(now, back_off.min(LONGEST_BACK_OFF));
-        if setbacks.len() > 1_024 {
-            setbacks.remove(0);
-        }
-    }
-
     /// Dials some entries of the book at once; whether there were any.
     pub(super) fn patch_from_book(&mut self, net: &mut impl Transport<Node>) -> bool {
         let now = net.now();
@@ -72,14 +39,11 @@ impl Node {
             return true;
         }
         let size = size.clamp(FEWEST_DIALS, MOST_DIALS) as usize;
-        let strangers: Vec<NodeId> =
-            self.aside.book.as_slice().iter().copied().filter(|&node| self.is_stranger(node)).collect();
-        let mut chosen: Vec<NodeId> = strangers.sample(net.rng(), size).copied().collect();
+        let book = &self.aside.regular.book;
+        let mut chosen = book.good().filter(|&node| self.is_stranger(node)).sample(net.rng(), size);
         if chosen.is_empty() {
-            let due = self.aside.regular.setbacks.iter().filter(|setback| setback.due <= now);
-            let due: Vec<NodeId> =
-                due.map(|setback| setback.node).filter(|&node| self.is_stranger(node)).collect();
-            chosen = due.sample(net.rng(), size).copied().collect();
+            let due = book.failing().filter(|&(due, node)| due <= now && self.is_stranger(node));
+            chosen = due.map(|(_, node)| node).sample(net.rng(), size);
         }
         let count = chosen.len() as u32;
         let batch = &mut self.aside.regular.batch;
@@ -125,7 +89,7 @@ impl Node {
     }
 
     pub(super) fn keep_probing(&mut self, net: &mut impl Transport<Node>) {
-        if self.aside.book.is_empty() || self.lacks(super::Weakness::NoRepair) {
+        if self.aside.regular.book.len() == 0 || self.lacks(super::Weakness::NoRepair) {
             return;
         }
         if self.aside.regular.alarms[Alarm::Probe as usize].is_none() {
@@ -150,16 +114,11 @@ impl Node {
     /// Dials the entry that is due first, whatever its back-off; in turn with one that never failed.
     pub(super) fn probe(&mut self, net: &mut impl Transport<Node>) {
         self.hang_up(net);
-        let due = self.aside.regular.setbacks.iter().filter(|setback| self.is_stranger(setback.node));
-        let due = due.min_by_key(|setback| setback.due).map(|setback| (setback.node, setback.due));
-        let fresh = net.rng().random_ratio(1, 2) || due.is_none_or(|(_, due)| due > net.now());
-        let strangers: Vec<NodeId> = match fresh {
-            true => {
-                self.aside.book.as_slice().iter().copied().filter(|&node| self.is_stranger(node)).collect()
-            }
-            false => Vec::new(),
-        };
-        let node = strangers.choose(net.rng()).copied().or(due.map(|(node, _)| node));
+        let book = &self.aside.regular.book;
+        let due = book.failing().filter(|&(_, node)| self.is_stranger(node)).min_by_key(|&(due, _)| due);
+        let is_fresh = net.rng().random_ratio(1, 2) || due.is_none_or(|(due, _)| due > net.now());
+        let good = book.good().filter(|&node| is_fresh && self.is_stranger(node)).choose(net.rng());
+        let node = good.or(due.map(|(_, node)| node));
         if let Some(node) = node.filter(|_| self.stays()) {
             self.visit(net, node, Errand::Regular(Aim::Probe));
         }
@@ -170,11 +129,9 @@ impl Node {
     pub(super) fn probed(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
         let small = self.neighbors.len() < TARGET;
         let regular = &mut self.aside.regular;
-        let is_back = regular.setbacks.extract_if(.., |setback| setback.node == peer).count() > 0;
+        let is_back = regular.book.answered(net.now(), peer);
         let doubts = regular.doubt > 0;
         regular.doubt = regular.doubt.saturating_sub(1);
-        self.aside.book.remove(peer);
-        self.aside.book.add(net, peer);
         if is_back || doubts || small {
             self.woo(net, peer, Why::Bridge);
         }
@@ -187,7 +144,7 @@ impl Node {
         if let Some(peer) = untold.into_iter().find(|&peer| self.neighbors.contains(peer))
             && self.stays()
         {
-            let nodes = self.aside.book.sample(net, peer);
+            let nodes = self.aside.regular.book.sample(net.rng(), peer);
             let list = self.list_for(peer);
             net.send(peer, Word::Shuffle(nodes, list).into());
         }
@@ -202,7 +159,7 @@ impl Node {
         list: List,
     ) {
         if self.neighbors.contains(from) {
-            let answer = self.aside.book.sample(net, from);
+            let answer = self.aside.regular.book.sample(net.rng(), from);
             let mine = self.list_for(from);
             net.send(from, Word::Shuffled(answer, mine).into());
         }
@@ -216,8 +173,8 @@ impl Node {
         nodes: Vec<NodeId>,
         list: List,
     ) {
-        for node in nodes.into_iter().take(SHUFFLE) {
-            self.aside.book.add(net, node);
+        for node in nodes.into_iter().take(SAMPLE) {
+            self.note_address(net, node, from);
         }
         self.on_neighbors(net, from, list);
     }

@@ -16,7 +16,7 @@ use rand::seq::IndexedRandom;
 use std::time::Duration;
 
 /// How far a walk goes.
-const STEPS: u8 = 64;
+const STEPS: u8 = 100;
 /// How long a link is locked.
 const LOCK_TIME: Duration = Duration::from_secs(8);
 /// A lock that ends so soon is not relied on: other nodes' clocks may be faster.
@@ -51,6 +51,10 @@ impl Node {
         true
     }
 
+    fn is_shed(&self, now: LocalTime, peer: NodeId) -> bool {
+        self.aside.regular.shedding.iter().any(|lock| lock.peer == peer && now < lock.until)
+    }
+
     fn is_reserved(&self, peer: NodeId) -> bool {
         self.aside.regular.reservations.iter().any(|reservation| reservation.other == Some(peer))
     }
@@ -66,18 +70,17 @@ impl Node {
 
     pub(super) fn shed(&mut self, net: &mut impl Transport<Node>) {
         let now = net.now();
-        let regular = &mut self.aside.regular;
-        regular.shedding.take_if(|lock| lock.until <= now);
+        self.aside.regular.shedding.retain(|lock| now < lock.until);
         if self.neighbors.len() < SOFT || !self.stays() {
             self.aside.regular.shed_failures = 0;
             return;
         }
         let regular = &mut self.aside.regular;
         let pause = Duration::from_secs(1) * 2u32.pow(regular.shed_failures.min(MOST_DOUBLINGS));
-        let busy = regular.shedding.map(|lock| lock.until - now);
         regular.shed_failures += 1;
-        self.set_alarm(net, Alarm::Shed, busy.map_or(pause, |busy| busy.max(pause)));
-        if busy.is_some() {
+        let under_way = regular.shedding.len();
+        self.set_alarm(net, Alarm::Shed, pause);
+        if self.neighbors.len() < SOFT + under_way {
             return;
         }
         let free = |peer: &NodeId| {
@@ -94,7 +97,7 @@ impl Node {
         let regular = &mut self.aside.regular;
         regular.walks += 1;
         let walk = (net.me(), regular.walks);
-        regular.shedding = Some(Lock { peer: first, walk, until: later(now, LOCK_TIME) });
+        regular.shedding.push(Lock { peer: first, walk, until: later(now, LOCK_TIME) });
         net.send(first, Word::Shed { walk, goals, steps: STEPS }.into());
     }
 
@@ -107,15 +110,14 @@ impl Node {
         steps: u8,
     ) {
         let now = net.now();
-        let shedding = self.aside.regular.shedding.filter(|lock| now < lock.until);
-        let is_shed = shedding.is_some_and(|lock| lock.peer == from);
-        let is_way = self.neighbors.contains(from) && !is_shed && !self.is_reserved(from);
+        let is_way = self.neighbors.contains(from) && !self.is_shed(now, from) && !self.is_reserved(from);
         if !is_way || self.aside.state != State::Member {
             return;
         }
         if walk.0 == net.me() {
-            if let Some(Lock { peer, .. }) = shedding.filter(|lock| lock.walk == walk) {
-                net.send(peer, Word::Unlink { walk: walk.1 }.into());
+            let mut shedding = self.aside.regular.shedding.iter();
+            if let Some(lock) = shedding.find(|lock| lock.walk == walk && now < lock.until) {
+                net.send(lock.peer, Word::Unlink { walk: walk.1 }.into());
             }
             return;
         }
@@ -135,12 +137,11 @@ impl Node {
         steps: u8,
     ) {
         let (me, now, owner) = (net.me(), net.now(), walk.0);
-        let Regular { shedding, leavers, .. } = &self.aside.regular;
-        let shed = shedding.filter(|lock| now < lock.until).map(|lock| lock.peer);
+        let leavers = &self.aside.regular.leavers;
         let ways: Vec<NodeId> = self
             .neighbors
             .iter()
-            .filter(|&peer| peer != from && Some(peer) != shed)
+            .filter(|&peer| peer != from && !self.is_shed(now, peer))
             .filter(|&peer| !leavers.contains(&peer) && !self.is_reserved(peer))
             .collect();
         let near = |peer: NodeId| {
