@@ -294,7 +294,7 @@ mod tests {
             let scattered: BTreeSet<Key> = all
                 .iter()
                 .enumerate()
-                .filter(|&(i, _)| mix(i as u64) % 10 > 0)
+                .filter(|&(i, _)| !mix(i as u64).is_multiple_of(10))
                 .map(|(_, key)| *key)
                 .collect();
             let (worst, _) = reconcile(&mut scattered.clone(), &mut all.clone());
