@@ -484,7 +484,7 @@ impl Repair {
     fn act(&mut self, net: &mut impl Transport<Node>) {
         let now = local(net.now());
         self.sweep(net, now);
-        self.begin_round(net, now);
+        self.begin_round(now);
         for place in 0..self.links.len() {
             self.give_up_asking(place, now);
             self.compare_if_due(net, place, now);

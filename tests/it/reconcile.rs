@@ -316,14 +316,10 @@ fn catching_up_is_cheap_and_then_there_is_silence() {
     let overhead = network.observer().1.overhead() - before;
     let fetched = network.observer().1.0["copy"].0 - copies.0;
     let latest = network.observer().1.1;
-    eprintln!(
-        "{fetched} copies, {overhead} bytes beyond them, silent {:?} after the restart: {:?}",
-        latest.since(restarted),
-        network.observer().1.0
-    );
     assert_eq!((fetched, network.view(NodeId(4)).delivered), (1_000, 10_000));
-    assert!(overhead <= 30_000, "{overhead}");
-    assert!(latest.since(restarted) < Duration::from_secs(100));
+    // 30 kB are allowed; with this seed it is less than a tenth of that.
+    assert!(overhead <= 2_500, "{overhead}");
+    assert!(latest.since(restarted) < Duration::from_secs(30), "{:?}", latest.since(restarted));
     let events = network.world_mut();
     let before = rumormill::world::World::events(events);
     network.run_for(Duration::from_secs(3_000));
@@ -392,12 +388,14 @@ fn plays_out(
     (parts, summary)
 }
 
-/// Seeds that found bugs: neighbors whose hello was lost, and a peer that waited for ever for what others had been asked for.
+/// Seeds that found bugs: a hello that was lost, a node that waited for ever for what others had been asked for, and one that
+/// took up the series of a life whose log was lost, because a peer had told it of that.
 #[test]
 fn seeds_that_found_bugs_find_none() {
     for (seed, nodes, loss, crashes) in [
         (277_148_350_848_465, 7, 0.11, &[(3, 9, 1, false, false)][..]),
         (482_650_169_803_987, 7, 0.22, &[(3, 9, 1, false, false), (1, 1, 1, false, false)]),
+        (793_177_381_626_298, 5, 0.28, &[(4, 6, 4, false, false), (4, 13, 1, true, false)]),
         (808_997_755_480_618, 3, 0.30, &[(1, 14, 7, false, false), (2, 11, 6, false, false)]),
     ] {
         let (parts, summary) = plays_out(seed, nodes, loss, crashes, &[]);

@@ -298,8 +298,11 @@ mod tests {
                 .map(|(_, key)| *key)
                 .collect();
             let (worst, _) = reconcile(&mut scattered.clone(), &mut all.clone());
-            eprintln!("{origins} origins: {bytes} bytes in {frames} frames; scattered {worst} bytes");
-            assert!(bytes <= 30_000, "{origins} origins: {bytes} bytes for a row of 1,000 of 10,000");
+            assert!(
+                bytes <= 30_000 && frames <= 3,
+                "{origins} origins: {bytes} bytes for a row of 1,000 of 10,000"
+            );
+            assert!(worst <= 170_000, "{origins} origins: {worst} bytes for any 1,000 of 10,000");
         }
     }
 
