@@ -135,7 +135,8 @@ fn a_node_that_has_its_log_goes_on_where_it_ended() {
     for log in [&log[..], &[]] {
         let mut node = Node::start(&NodeConfig::default(), log, &mut net);
         node.on_command(&mut net, broadcast("anew"));
-        let anew = net.broadcast(published(&mut net)[0]);
+        let anew = published(&mut net)[0];
+        let anew = net.broadcast(anew);
         assert_ne!(anew.origin.incarnation, net.broadcast(next).origin.incarnation);
         assert_eq!(anew.sequence, 0);
     }

@@ -365,7 +365,9 @@ fn plays_out(
             "detection": if silent { "silence" } else { "reset" },
         }}}));
     }
-    for &(which, who, at, length) in harms {
+    // Nobody gives a node links over a cut that it starts again behind.
+    let fits = |harm: &&(u8, u32, u32, u32)| harm.0 > 1 || crashes.is_empty();
+    for &(which, who, at, length) in harms.iter().filter(fits) {
         let (who, lasts) = (who % nodes, format!("{length}s"));
         let harm = match which {
             0 => json!({"partition": {"into": {"isolate": who}, "one_way": true, "for": lasts}}),
