@@ -85,7 +85,7 @@ impl Node {
             NodeRecord::Delivered { payload } | NodeRecord::Published { payload } => payload,
         });
         if self.tally.reconciles() {
-            self.recover_all(net, delivered);
+            delivered.for_each(|payload| self.recover_one(net, payload));
         } else {
             for payload in delivered {
                 self.record(net, payload);
