@@ -508,7 +508,7 @@ impl Node {
             return self.tally.count();
         }
         // The record goes first: what is delivered is safe.
-        if net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
+        if net.append(NodeRecord::of(from, payload)) == Durability::Pending {
             return self.await_sync(net, from, payload, hops);
         }
         net.notify(Notice::Delivered { payload, hops });

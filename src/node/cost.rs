@@ -29,7 +29,7 @@ const DIRECT: f64 = 6.0;
 
 /// How many events a node causes in a second, whatever it is told.
 pub(super) fn idle(config: &NodeConfig) -> f64 {
-    if config.overlay == OverlayKind::Regular { REGULAR_IDLE } else { 0.0 }
+    if config.overlay == Some(OverlayKind::Regular) { REGULAR_IDLE } else { 0.0 }
 }
 
 /// What a command costs a network of this size on average.

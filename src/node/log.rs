@@ -4,7 +4,7 @@
 //! everything that its application got. A relay passes on at once; an origin only when its own record is safe, so that
 //! nobody ever hears of a broadcast that its origin has forgotten. Where a record is safe at once, all that happens at once.
 //!
-//! Of its own series a node needs no record beside these. What it published is in the log, or else no copy of it ever
+//! Of its own series a node needs no record beside these. What it published is in the log as such, or else no copy of it ever
 //! left: the next life goes on right after the last sequence number that it finds, under the same incarnation. Numbers
 //! that were reserved ahead and skipped would be holes that nobody can ever fill.
 
@@ -23,8 +23,13 @@ const MOST_WAITING: usize = 65_536;
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum NodeRecord {
-    /// The application has this broadcast, its own or another node's.
+    /// The application has this broadcast of another node, or of an earlier life without its log.
     Delivered {
+        /// Which one.
+        payload: Payload,
+    },
+    /// The application has this broadcast, which the node published.
+    Published {
         /// Which one.
         payload: Payload,
     },
@@ -33,6 +38,17 @@ pub enum NodeRecord {
         /// Which one.
         peer: NodeId,
     },
+}
+
+impl NodeRecord {
+    /// The record of a broadcast that came from a peer, or is the node's own.
+    #[inline]
+    pub(super) fn of(from: Option<NodeId>, payload: Payload) -> NodeRecord {
+        match from {
+            Some(_) => NodeRecord::Delivered { payload },
+            None => NodeRecord::Published { payload },
+        }
+    }
 }
 
 /// What waits to be safe.
@@ -71,28 +87,31 @@ impl Node {
     /// A new life: takes up what is in the log, in the order in which it got there.
     pub(super) fn recover(&mut self, net: &mut impl Transport<Node>, log: &[NodeRecord]) {
         let begins_anew = self.lacks(Weakness::ReusedSequences);
-        let mut delivered = Vec::new();
         for &record in log {
             match record {
-                NodeRecord::Delivered { payload } => delivered.push(payload),
+                NodeRecord::Delivered { payload } | NodeRecord::Published { payload } => {
+                    self.remember_broadcast(net, payload);
+                }
                 NodeRecord::Neighbor { peer } => self.remember_neighbor(net, peer),
             }
         }
-        if self.tally.reconciles() {
-            self.recover_all(net, delivered.iter().copied());
-        }
-        for payload in delivered {
-            if !self.tally.reconciles() {
-                self.record(net, payload);
-            }
+        for record in log {
+            // Others may have told it of what it published before it lost its log: that series is not its own any more.
+            let NodeRecord::Published { payload } = *record else { continue };
             let broadcast = net.broadcast(payload);
-            if broadcast.origin.node == net.me() {
-                let publisher = &mut self.aside.publisher;
-                publisher.restored = Some(broadcast.origin.incarnation);
-                if !begins_anew {
-                    publisher.next_sequence = broadcast.sequence + 1;
-                }
+            let publisher = &mut self.aside.publisher;
+            publisher.restored = Some(broadcast.origin.incarnation);
+            if !begins_anew {
+                publisher.next_sequence = broadcast.sequence + 1;
             }
+        }
+    }
+
+    fn remember_broadcast(&mut self, net: &impl Transport<Node>, payload: Payload) {
+        if self.tally.reconciles() {
+            self.recover_one(net, payload);
+        } else {
+            self.record(net, payload);
         }
     }
 

@@ -270,20 +270,12 @@ impl Node {
         repair.store.takes(name, broadcast.sequence)
     }
 
-    /// Enters what is in the log. No log says when a record was made: a message is as old as the calendar says, but no older
-    /// than its distance from the newest, since a calendar can be wrong, and nothing may be taken for too old that is not.
-    pub(super) fn recover_all(
-        &mut self,
-        net: &impl Transport<Node>,
-        log: impl Iterator<Item = Payload> + Clone,
-    ) {
+    /// Enters what is in the log, as if it had been published now: no log says when a record was made, calendars can be
+    /// wrong, and nothing may be taken for too old that is not. So a node that starts again keeps all its log for a while.
+    pub(super) fn recover_one(&mut self, net: &impl Transport<Node>, payload: Payload) {
         let Some(repair) = &mut self.aside.repair else { return };
-        let published = |payload| net.broadcast(payload).message.time.micros();
-        let newest = log.clone().map(published).max().unwrap_or(0);
-        for payload in log {
-            let age = net.calendar().micros().min(newest).saturating_sub(published(payload));
-            repair.enter(net, None, payload, 0, Duration::from_micros(age));
-        }
+        repair.store.began = local(net.now());
+        repair.enter(net, None, payload, 0, Duration::ZERO);
     }
 
     /// Enters a new broadcast and passes it on: to everybody, or if it was handed on, to those who may have missed it too.
@@ -484,7 +476,7 @@ impl Repair {
     fn act(&mut self, net: &mut impl Transport<Node>) {
         let now = local(net.now());
         self.sweep(net, now);
-        self.begin_round(net, now);
+        self.begin_round(now);
         for place in 0..self.links.len() {
             self.give_up_asking(place, now);
             self.compare_if_due(net, place, now);

@@ -26,12 +26,13 @@ use crate::transport::Transport;
 use addresses::Addresses;
 use heirs::Legacy;
 pub use heirs::List;
-use join::{Half, Reservation, STEPS, Shadow};
+use join::{Half, Reservation, Shadow};
 use probe::Batch;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 use serde::{Deserialize, Serialize};
 use shed::Lock;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// So many neighbors a node looks for.
@@ -60,8 +61,8 @@ pub enum Word {
     },
     /// Go on to somebody, and stop in the end at a link to split.
     Walk {
-        /// For whom.
-        seeker: NodeId,
+        /// For whom, and a number drawn by chance.
+        walk: (NodeId, u32),
         /// So many walks, which part on the way.
         walks: u8,
         /// After so many steps.
@@ -213,6 +214,9 @@ pub enum Alarm {
     Depart,
 }
 
+/// So many walks that came by are remembered.
+const MOST_PASSED: usize = 64;
+
 const ALARMS: usize = 7;
 
 /// A node's place in the overlay.
@@ -231,6 +235,8 @@ pub(super) struct Regular {
     wooed: Vec<Wooed>,
     version: u32,
     lists: Vec<(NodeId, List)>,
+    /// Walks that came by of late, with the steps that they had left.
+    passed: VecDeque<((NodeId, u32), u16)>,
     /// How often the neighbors of this node have changed since it told this one.
     untold: Vec<(NodeId, u8)>,
     shadows: Vec<Shadow>,
@@ -265,6 +271,19 @@ struct Wooed {
 }
 
 impl Regular {
+    /// Whether a walk came by before with as many steps left: then it is a datagram that arrived twice. Both copies would
+    /// walk on, and be doubled again.
+    fn passed_before(&mut self, walk: (NodeId, u32), left: u16) -> bool {
+        if self.passed.contains(&(walk, left)) {
+            return true;
+        }
+        if self.passed.len() >= MOST_PASSED {
+            self.passed.pop_front();
+        }
+        self.passed.push_back((walk, left));
+        false
+    }
+
     /// Every node that it has heard of.
     pub(super) fn addresses(&self) -> impl Iterator<Item = NodeId> {
         self.book.all()
@@ -344,9 +363,7 @@ impl Node {
         }
         match word {
             Word::Seek { walks } => self.on_seek(net, from, walks),
-            Word::Walk { seeker, walks, steps, extra } => {
-                self.walk_on(net, seeker, walks.min(3), steps.min(STEPS), extra);
-            }
+            Word::Walk { walk, walks, steps, extra } => self.on_walk(net, walk, walks, steps, extra),
             Word::Reserve { seeker, extra } => self.on_reserve(net, from, seeker, extra),
             Word::Refused { seeker, extra } => self.on_refused(net, from, seeker, extra),
             Word::Offer { other, member, list } => self.on_offer(net, from, other, member, list),
@@ -357,7 +374,11 @@ impl Node {
             Word::Busy(others) => self.on_busy(net, from, others),
             Word::Bye => self.on_bye(net, from),
             Word::Neighbors(list) => self.on_neighbors(net, from, list),
-            Word::Shed { walk, goals, steps } => self.on_shed(net, from, walk, goals, steps),
+            Word::Shed { walk, goals, steps } => {
+                if !self.aside.regular.passed_before(walk, steps.into()) {
+                    self.on_shed(net, from, walk, goals, steps);
+                }
+            }
             Word::Unlink { walk } => self.on_unlink(net, from, walk),
             Word::Shuffle(nodes, list) => self.on_shuffle(net, from, nodes, list),
             Word::Shuffled(nodes, list) => self.on_shuffled(net, from, nodes, list),

@@ -120,7 +120,7 @@ fn a_node_that_has_its_log_goes_on_where_it_ended() {
     node.on_command(&mut net, broadcast("safe"));
     node.on_command(&mut net, broadcast("lost"));
     let own = published(&mut net);
-    let log = [payload, own[0]].map(|payload| NodeRecord::Delivered { payload });
+    let log = [NodeRecord::Delivered { payload }, NodeRecord::Published { payload: own[0] }];
 
     let mut node = Node::start(&NodeConfig::default(), &log, &mut net);
     node.on_message(&mut net, NodeId(1), NodeMessage::Data { payload, hops: 4 });
@@ -130,10 +130,16 @@ fn a_node_that_has_its_log_goes_on_where_it_ended() {
     let (before, after) = (net.broadcast(own[0]), net.broadcast(next));
     assert_eq!((after.origin, after.sequence), (before.origin, before.sequence + 1));
 
-    let mut node = Node::start(&NodeConfig::default(), &[], &mut net);
-    node.on_command(&mut net, broadcast("anew"));
-    let anew = published(&mut net)[0];
-    assert_ne!(net.broadcast(anew).origin.incarnation, net.broadcast(next).origin.incarnation);
+    // Without its log it begins a new series, and goes on with that one even if a peer told it of the old one.
+    let log = [NodeRecord::Delivered { payload: own[0] }];
+    for log in [&log[..], &[]] {
+        let mut node = Node::start(&NodeConfig::default(), log, &mut net);
+        node.on_command(&mut net, broadcast("anew"));
+        let anew = published(&mut net)[0];
+        let anew = net.broadcast(anew);
+        assert_ne!(anew.origin.incarnation, net.broadcast(next).origin.incarnation);
+        assert_eq!(anew.sequence, 0);
+    }
 }
 
 /// A node that takes more than its disk does ends the links over which it comes; what it took it keeps.

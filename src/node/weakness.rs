@@ -144,7 +144,7 @@ impl Node {
 
     fn take_in(&mut self, net: &mut impl Transport<Node>, from: Option<NodeId>, payload: Payload, hops: u32) {
         let keeps_log = !self.lacks(Weakness::NoLog);
-        if keeps_log && net.append(NodeRecord::Delivered { payload }) == Durability::Pending {
+        if keeps_log && net.append(NodeRecord::of(from, payload)) == Durability::Pending {
             return self.await_sync(net, from, payload, hops);
         }
         net.notify(Notice::Delivered { payload, hops });

@@ -172,7 +172,7 @@ impl<'a, P: Protocol> Rehearsal<'a, P> {
     /// Nothing is done until then, and nodes keep their network in order.
     fn idle_until(&mut self, at: Time) {
         let length = at.min(self.outline.end).nanos().saturating_sub(self.now.nanos());
-        self.events += self.size.nodes * P::idle_events(&self.outline.file.node) * length as f64 / 1e9;
+        self.events += self.size.nodes * P::idle_events(&self.node) * length as f64 / 1e9;
         self.now = self.now.max(at);
     }
 

@@ -316,14 +316,10 @@ fn catching_up_is_cheap_and_then_there_is_silence() {
     let overhead = network.observer().1.overhead() - before;
     let fetched = network.observer().1.0["copy"].0 - copies.0;
     let latest = network.observer().1.1;
-    eprintln!(
-        "{fetched} copies, {overhead} bytes beyond them, silent {:?} after the restart: {:?}",
-        latest.since(restarted),
-        network.observer().1.0
-    );
     assert_eq!((fetched, network.view(NodeId(4)).delivered), (1_000, 10_000));
-    assert!(overhead <= 30_000, "{overhead}");
-    assert!(latest.since(restarted) < Duration::from_secs(100));
+    // 30 kB are allowed; with this seed it is less than a tenth of that.
+    assert!(overhead <= 2_500, "{overhead}");
+    assert!(latest.since(restarted) < Duration::from_secs(30), "{:?}", latest.since(restarted));
     let events = network.world_mut();
     let before = rumormill::world::World::events(events);
     network.run_for(Duration::from_secs(3_000));
@@ -352,7 +348,14 @@ fn the_only_holder_brings_its_messages_back() {
 }
 
 /// A ring with losses in which nodes crash: who, at which second, for how many, whether the log is kept, whether in silence.
-fn plays_out(seed: u64, nodes: u32, loss: f64, crashes: &[(u32, u32, u32, bool, bool)]) -> (Value, Summary) {
+/// And harms: which, whom, at which second, for how many.
+fn plays_out(
+    seed: u64,
+    nodes: u32,
+    loss: f64,
+    crashes: &[(u32, u32, u32, bool, bool)],
+    harms: &[(u8, u32, u32, u32)],
+) -> (Value, Summary) {
     let mut timeline =
         vec![json!({"at": "1s", "do": {"broadcast": {"from": "random", "count": 60, "every": "300ms"}}})];
     for &(who, at, length, kept, silent) in crashes.iter().filter(|crash| crash.0 < nodes) {
@@ -362,37 +365,52 @@ fn plays_out(seed: u64, nodes: u32, loss: f64, crashes: &[(u32, u32, u32, bool, 
             "detection": if silent { "silence" } else { "reset" },
         }}}));
     }
+    // A node that starts again behind a cut, or while it stands still, gets no neighbors in a given topology.
+    let fits = |harm: &&(u8, u32, u32, u32)| harm.0 > 2 || crashes.is_empty();
+    for &(which, who, at, length) in harms.iter().filter(fits) {
+        let (who, lasts) = (who % nodes, format!("{length}s"));
+        let harm = match which {
+            0 => json!({"partition": {"into": {"isolate": who}, "one_way": true, "for": lasts}}),
+            1 => json!({"partition": {"into": {"isolate": who}, "for": lasts}}),
+            2 => json!({"pause": {"who": who, "for": lasts}}),
+            3 => json!({"loss": {"share": 1.0, "for": lasts}}),
+            4 => json!({"clock": {"who": who, "ahead": "3h", "for": lasts}}),
+            _ => json!({"clock": {"who": who, "behind": "3h", "for": lasts}}),
+        };
+        timeline.push(json!({"at": format!("{at}s"), "do": harm}));
+    }
+    let silence = if harms.is_empty() { "5s" } else { "1h" };
     let parts = json!({
         "seed": seed, "timeline": timeline,
         "topology": {"ring": {"nodes": nodes}},
-        "links": {"kind": {"datagram": {"loss": (loss * 100.0).round() / 100.0}}},
+        "links": {"kind": {"datagram": {"loss": (loss * 100.0).round() / 100.0}}, "silence": silence},
         "expect": ["agreement", "no_silent_loss", "no_duplication", "integrity", "validity"],
     });
     let summary = play(&parts);
     (parts, summary)
 }
 
-/// Seeds that found bugs: neighbors whose hello was lost, and a peer that waited for ever for what others had been asked for.
+/// Seeds that found bugs: a hello that was lost, a node that waited for ever for what others had been asked for, and one that
+/// took up the series of a life whose log was lost, because a peer had told it of that.
 #[test]
 fn seeds_that_found_bugs_find_none() {
     for (seed, nodes, loss, crashes) in [
         (277_148_350_848_465, 7, 0.11, &[(3, 9, 1, false, false)][..]),
         (482_650_169_803_987, 7, 0.22, &[(3, 9, 1, false, false), (1, 1, 1, false, false)]),
+        (793_177_381_626_298, 5, 0.28, &[(4, 6, 4, false, false), (4, 13, 1, true, false)]),
         (808_997_755_480_618, 3, 0.30, &[(1, 14, 7, false, false), (2, 11, 6, false, false)]),
     ] {
-        let (parts, summary) = plays_out(seed, nodes, loss, crashes);
+        let (parts, summary) = plays_out(seed, nodes, loss, crashes, &[]);
         assert_eq!(summary.verdict(), Verdict::Pass, "{parts}: {summary}");
     }
-}
-
-/// Each takes a tenth of a second. More: `PROPTEST_CASES=3000 cargo test --test it whatever_happens`.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24)
+    // Its own calendar was hours ahead, and so was what it had published: all else seemed too old to it when it was back.
+    let (parts, summary) =
+        plays_out(13_961_313_160_717, 4, 0.30, &[(0, 14, 1, true, false)], &[(4, 0, 1, 15)]);
+    assert_eq!(summary.verdict(), Verdict::Pass, "{parts}: {summary}");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases()))]
-    /// Any small network with any losses, crashes and cuts: in the end all have all.
+    /// Any small network with any losses and crashes: in the end all have all.
     #[test]
     fn whatever_happens_they_agree(
         seed in 0u64..1 << 50,
@@ -400,7 +418,20 @@ proptest! {
         loss in 0.0..0.3f64,
         crashes in prop::collection::vec((0u32..9, 1u32..20, 1u32..10, any::<bool>(), any::<bool>()), 0..4),
     ) {
-        let (parts, summary) = plays_out(seed, nodes, loss, &crashes);
+        let (parts, summary) = plays_out(seed, nodes, loss, &crashes, &[]);
+        prop_assert!(!matches!(summary.verdict(), Verdict::Fail | Verdict::Unknown), "{}: {}", parts, summary);
+    }
+
+    /// And with cuts of one way or both, pauses, losses of everything, of which no link dies, and wrong calendars.
+    #[test]
+    fn whatever_else_happens_they_agree(
+        seed in 0u64..1 << 50,
+        nodes in 3u32..9,
+        loss in 0.0..0.3f64,
+        crashes in prop::collection::vec((0u32..9, 1u32..20, 1u32..10, any::<bool>(), any::<bool>()), 0..3),
+        harms in prop::collection::vec((0u8..6, 0u32..9, 1u32..25, 1u32..100), 1..4),
+    ) {
+        let (parts, summary) = plays_out(seed, nodes, loss, &crashes, &harms);
         prop_assert!(!matches!(summary.verdict(), Verdict::Fail | Verdict::Unknown), "{}: {}", parts, summary);
     }
 }

@@ -2,9 +2,9 @@
 //! smaller identity sends a fingerprint of what it has. If the other end has something else, both reconcile range by range,
 //! fetch what they lack, and the first compares again. One such session at a time: whoever is in one answers "later".
 //!
-//! (Deviation: the low-water mark is that of the end that asks; the other one holds everything above it, unless their clocks
-//! are more than 2·T_heal apart, which costs bytes only. The rounds leave out the current ten seconds, whose messages may
-//! still be on their way.)
+//! (Deviation: the low-water mark is that of the end that asks, by the calendar of most origins; the other end holds everything
+//! above it, unless they see that calendar more than 2·T_heal apart, which costs bytes only. The rounds leave out the current
+//! ten seconds, whose messages may still be on their way.)
 
 use super::ranges::{self, Key, Range};
 use super::spans::Spans;
@@ -63,7 +63,7 @@ impl Repair {
     }
 
     /// Lets the next neighbor have its turn.
-    pub(super) fn begin_round(&mut self, _: &mut impl Transport<Node>, now: Local) {
+    pub(super) fn begin_round(&mut self, now: Local) {
         if self.round_at.is_none_or(|at| at > now) {
             return;
         }

@@ -6,7 +6,7 @@
 //!
 //! The age of a message is counted by nodes' own clocks (a copy that is handed on brings its age along); only its place in
 //! the order of the reconciliation is by the time that it bears. (Deviations: fresh DATA counts as just published, since
-//! links take little of R; after a restart see [`Node::recover_all`](super::Node::recover_all).)
+//! links take little of R; after a restart see [`Node::recover_one`](super::Node::recover_one).)
 
 use super::ranges::{Key, Name};
 use super::spans::{SEQUENCE_LIMIT, Spans};
@@ -36,6 +36,8 @@ pub(super) struct Store {
     latest: BTreeSet<Key>,
     /// How many broadcasts were entered.
     entered: u64,
+    /// When this life began, if anything is of an earlier one.
+    pub(super) began: i64,
 }
 
 /// An origin.
@@ -207,9 +209,11 @@ impl Store {
         silent.chain(self.by_time.range(from(low)..from(window.until))).copied().collect()
     }
 
-    /// The time by most origins' calendars, in microseconds: this node's own may be far from it.
+    /// The time by most origins' calendars, in microseconds: this node's own may be far from it. How old what it recovered is,
+    /// nobody knows.
     pub(super) fn calendar(&self, now: i64) -> Option<u64> {
         let newest = self.authors.values().filter_map(|author| author.held.values().next_back());
+        let newest = newest.filter(|held| self.began == 0 || held.born > self.began);
         let age = |held: &Held| u64::try_from(now.saturating_sub(held.born)).unwrap_or(0) / 1_000;
         let mut calendars: Vec<u64> = newest.map(|held| held.published.saturating_add(age(held))).collect();
         let middle = calendars.len() / 2;

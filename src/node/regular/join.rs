@@ -15,6 +15,7 @@ use crate::id::NodeId;
 use crate::protocol::State;
 use crate::time::LocalTime;
 use crate::transport::Transport;
+use rand::RngExt;
 use rand::seq::IndexedRandom;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use std::time::Duration;
 pub(super) const STEPS: u8 = 12;
 /// So many of them all walks of a seeker share.
 const SHARED: u8 = 4;
+/// So many walks look at once.
+const MOST_WALKS: u8 = 3;
 /// How much further, until it finds a link that can be split.
 const EXTRA: u8 = 12;
 
@@ -81,9 +84,9 @@ impl Node {
         if self.is_shaken(net.now()) && self.patch_from_book(net) {
             return;
         }
-        let me = net.me();
+        let walk = (net.me(), net.rng().random());
         let walks = self.walks();
-        self.walk_on(net, me, walks, STEPS, EXTRA);
+        self.walk_on(net, walk, walks, STEPS, EXTRA);
     }
 
     fn walks(&self) -> u8 {
@@ -103,20 +106,37 @@ impl Node {
 
     pub(super) fn on_seek(&mut self, net: &mut impl Transport<Node>, from: NodeId, walks: u8) {
         self.note_address(net, from, from);
-        self.walk_on(net, from, walks.clamp(1, 3), STEPS, EXTRA);
+        let walk = (from, net.rng().random());
+        self.walk_on(net, walk, walks.clamp(1, MOST_WALKS), STEPS, EXTRA);
+    }
+
+    pub(super) fn on_walk(
+        &mut self,
+        net: &mut impl Transport<Node>,
+        walk: (NodeId, u32),
+        walks: u8,
+        steps: u8,
+        extra: u8,
+    ) {
+        if !self.aside.regular.passed_before(walk, u16::from_be_bytes([steps, extra])) {
+            self.walk_on(net, walk, walks.min(MOST_WALKS), steps.min(STEPS), extra);
+        }
     }
 
     /// A walk goes on from here, or stops; several part after the steps that they share.
     pub(super) fn walk_on(
         &mut self,
         net: &mut impl Transport<Node>,
-        seeker: NodeId,
+        walk: (NodeId, u32),
         walks: u8,
         steps: u8,
         extra: u8,
     ) {
+        let (seeker, number) = walk;
         if walks > 1 && steps <= STEPS - SHARED {
-            (0..walks).for_each(|_| self.walk_on(net, seeker, 1, steps, extra));
+            for further in 0..walks {
+                self.walk_on(net, (seeker, number.wrapping_add(further.into())), 1, steps, extra);
+            }
             return;
         }
         let others: Vec<NodeId> = self.neighbors.iter().filter(|&peer| peer != seeker).collect();
@@ -127,7 +147,7 @@ impl Node {
             (steps, extra) => (steps - 1, extra),
         };
         match others.choose(net.rng()) {
-            Some(&next) => net.send(next, Word::Walk { seeker, walks, steps, extra }.into()),
+            Some(&next) => net.send(next, Word::Walk { walk, walks, steps, extra }.into()),
             None => {
                 self.stop_walk(net, seeker, 0);
             }
@@ -191,6 +211,11 @@ impl Node {
         seeker: NodeId,
         extra: u8,
     ) {
+        let is_it = |r: &Reservation| r.seeker == seeker && r.other == Some(from) && !r.leads;
+        if self.aside.regular.reservations.iter().any(is_it) {
+            // The question came twice.
+            return;
+        }
         if !self.can_reserve(net, seeker) || !self.can_split(net.now(), from, seeker) {
             return net.send(from, Word::Refused { seeker, extra }.into());
         }
@@ -214,7 +239,8 @@ impl Node {
             self.part_from(net, seeker);
         }
         if extra > 0 {
-            self.walk_on(net, seeker, 1, 1, extra.min(EXTRA) - 1);
+            let walk = (seeker, net.rng().random());
+            self.walk_on(net, walk, 1, 1, extra.min(EXTRA) - 1);
         }
     }
 
