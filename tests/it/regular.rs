@@ -7,11 +7,12 @@ use rand_chacha::ChaCha8Rng;
 use rumormill::fault::{Condition, Crash, Cut, Detection};
 use rumormill::judge::Verdict;
 use rumormill::node::OverlayKind;
-use rumormill::observe::Metrics;
+use rumormill::observe::{Metrics, Observation, Observer};
 use rumormill::protocol::State;
 use rumormill::report::Summary;
 use rumormill::scenario::{DataFolders, Scenario, Source};
 use rumormill::sim::Disk;
+use rumormill::time::Time;
 use rumormill::world::World;
 use rumormill::{Graph, Network, Node, NodeConfig, NodeId, Sim, SimConfig};
 use serde_json::{Value, json};
@@ -28,15 +29,23 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// A network that so many nodes have joined, on links of 10 ms; it is not settled yet.
-fn joining(nodes: u32, seed: u64, pause: Duration) -> Simulated {
+/// A world without nodes, on links of 10 ms.
+fn nothing() -> SimConfig<Node> {
     let node = NodeConfig { overlay: Some(OverlayKind::Regular), ..NodeConfig::default() };
-    let config = SimConfig::<Node>::new(Graph::from_edges(0, &[])).node(node);
-    let mut network = Network::simulated(config.disk(Disk::Syncs(millis(5))), seed);
+    SimConfig::new(Graph::from_edges(0, &[])).node(node).disk(Disk::Syncs(millis(5)))
+}
+
+fn join<O: Observer>(network: &mut Network<Sim<Node, O>>, nodes: u32, pause: Duration) {
     for _ in 0..nodes {
         network.join();
         network.run_for(pause);
     }
+}
+
+/// A network that so many nodes have joined; it is not settled yet.
+fn joining(nodes: u32, seed: u64, pause: Duration) -> Simulated {
+    let mut network = Network::simulated(nothing(), seed);
+    join(&mut network, nodes, pause);
     network
 }
 
@@ -116,15 +125,25 @@ fn joins_make_a_complete_graph_of_up_to_seven_and_then_about_six_neighbors_each(
     }
 }
 
-/// What one of 30 joins costs a settled network beyond what an idle minute costs, and the longest time until a newcomer had
+/// Counts the messages sent but for shuffles, which go on for ever.
+#[derive(Default)]
+struct Caused(u64);
+
+impl Observer for Caused {
+    fn observe(&mut self, _time: Time, event: Observation<'_>) {
+        if let Observation::Sent(parcel) = event {
+            self.0 += u64::from(!parcel.kind.starts_with("shuffle"));
+        }
+    }
+}
+
+/// What one of 30 joins costs a settled network, lists of neighbors included, and the longest time until a newcomer had
 /// six neighbors, in latencies of a link.
 fn join_cost(nodes: u32, pause: Duration) -> (f64, u64) {
-    let mut network = joining(nodes, 1, pause);
+    let mut network = Network::observed(nothing(), 1, Caused::default());
+    join(&mut network, nodes, pause);
     network.run_for(secs(60));
-    let sent = |network: &Simulated| network.status().counters.messages_sent;
-    let begin = sent(&network);
-    network.run_for(secs(60));
-    let idle = sent(&network) - begin;
+    let before = network.observer().0;
     let mut longest = 0;
     for _ in 0..30 {
         let newcomer = network.join();
@@ -135,9 +154,10 @@ fn join_cost(nodes: u32, pause: Duration) -> (f64, u64) {
             assert!(latencies < 100, "{:?}", network.view(newcomer).neighbors);
         }
         longest = longest.max(latencies);
-        network.run_for(secs(2) - millis(10) * latencies as u32);
+        network.run_for(secs(1));
     }
-    ((sent(&network) - begin - 2 * idle) as f64 / 30.0, longest)
+    network.run_for(secs(5));
+    ((network.observer().0 - before) as f64 / 30.0, longest)
 }
 
 #[test]
