@@ -99,7 +99,8 @@ pub trait World {
     /// How many events have happened.
     fn events(&self) -> u64;
 
-    /// How often so far a link came up or went down at one of its ends, or a node began or ended a life.
+    /// How often so far a link came up or went down at one of its ends, a node began or ended a life, or became a
+    /// member.
     fn changes(&self) -> u64;
 
     /// The messages that are on their way.

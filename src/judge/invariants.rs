@@ -160,7 +160,9 @@ pub(super) fn degree(evidence: Evidence<'_>) -> (Verdict, String) {
             );
             return (unless_restless(evidence), text);
         }
-        let one_sided = |peer: &NodeId| !(evidence.view)(*peer).neighbors.contains(&node);
+        // What was so shortly before the end as well is no handshake that is still under way.
+        let lasts = |peer| seen.one_sided.as_ref().is_none_or(|pairs| pairs.contains(&(node, peer)));
+        let one_sided = |peer: &NodeId| !(evidence.view)(*peer).neighbors.contains(&node) && lasts(*peer);
         if let Some(peer) = neighbors.iter().find(|peer| one_sided(peer)) {
             let text = format!(
                 "node {} takes node {} for a neighbor, which does not know of it{}",

@@ -4,6 +4,7 @@
 use super::Knowledge;
 use crate::graph::Graph;
 use crate::id::NodeId;
+use crate::network::Network;
 use crate::protocol::State;
 use crate::scenario::{Expectation, Playback, Progress, Scenario};
 use crate::time::Time;
@@ -34,6 +35,7 @@ pub struct Watch {
     components: Option<usize>,
     /// Whether it matters who knows whom.
     asks: bool,
+    end: Time,
     /// Who knew whom when calm began, and when that was.
     knowledge: Option<(Time, Knowledge)>,
 }
@@ -51,6 +53,9 @@ pub struct Seen {
     pub fell_apart: Option<(Time, usize, usize)>,
     /// Since when the overlay has been in one component, if it is.
     pub whole_since: Option<Time>,
+    /// Shortly before the end: nodes, and those that they take for neighbors and that do not know of it. Handshakes that are
+    /// under way then are over at the end.
+    pub one_sided: Option<Vec<(NodeId, NodeId)>>,
 }
 
 impl Watch {
@@ -71,7 +76,8 @@ impl Watch {
         let Scenario { file, links, .. } = scenario;
         let settling = links.silence + links.dial + links.horizon();
         let is_open = file.expect.iter().any(needs);
-        Watch { is_open, settling, asks: file.expect.iter().any(presumes), ..Watch::default() }
+        let asks = file.expect.iter().any(presumes);
+        Watch { is_open, settling, asks, end: scenario.end, ..Watch::default() }
     }
 
     /// Who knew whom when calm began, if that mattered and there ever was anything else than calm.
@@ -94,9 +100,10 @@ impl Watch {
             self.look(playback, true);
         }
         let small = playback.network().size() <= MOST_WATCHED;
-        let slice = if small { 1 } else { PAUSE };
+        let slice = if small { 1 } else { PAUSE.min(playback.network().size() as u64) };
         for _ in 0..most.div_ceil(slice) {
             let progress = self.go_on(playback, slice);
+            self.look_at_both_sides(playback);
             // A node that takes itself for a member changes no link, and may be all alone.
             self.look(playback, progress == Progress::Ended);
             if progress != Progress::Going {
@@ -115,6 +122,13 @@ impl Watch {
             self.knowledge = Knowledge::of(playback.network()).map(|knowledge| (disturbed, knowledge));
         }
         progress
+    }
+
+    fn look_at_both_sides<W: World>(&mut self, playback: &Playback<W>) {
+        let is_near_the_end = playback.network().now() + self.settling >= self.end;
+        if is_near_the_end && self.seen.one_sided.is_none() && playback.shutdown().is_none() {
+            self.seen.one_sided = Some(one_sided(playback.network()));
+        }
     }
 
     /// Looks, if anything has changed; in any case, if it `is_certain`.
@@ -172,6 +186,14 @@ impl Watch {
         self.seen.calm_looks += 1;
         self.components = Some(components);
     }
+}
+
+fn one_sided<W: World>(network: &Network<W>) -> Vec<(NodeId, NodeId)> {
+    let is_member = |node: &NodeId| network.state(*node) == State::Member;
+    let members = (0..network.size()).map(NodeId::at).filter(is_member);
+    let neighbors = |node: NodeId| network.view(node).neighbors;
+    let pairs = members.flat_map(|node| neighbors(node).into_iter().map(move |peer| (node, peer)));
+    pairs.filter(|&(node, peer)| !neighbors(peer).contains(&node)).collect()
 }
 
 impl Seen {

@@ -174,6 +174,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_
     fn notify(&mut self, notice: Notice) {
         let (kind, content) = digest::notice(&notice);
         self.core.note(kind, self.me, self.me, content);
+        self.core.changes += u64::from(kind == digest::JOINED);
         self.core.tell(Observation::Noticed { node: self.me, notice });
     }
 
