@@ -405,7 +405,8 @@ fn voluntary_history(seed: u64) -> Result<(), String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut network = joining(rng.random_range(3..30), seed, millis(50));
     network.run_for(secs(rng.random_range(3..60)));
-    let mut before = components(&network);
+    let mut linked = Vec::new();
+    let mut before = components(&network, &mut linked);
     for _ in 0..rng.random_range(1..8) {
         let up: Vec<NodeId> = network.up().collect();
         if rng.random_bool(0.4) {
@@ -420,13 +421,16 @@ fn voluntary_history(seed: u64) -> Result<(), String> {
         let mut changes = 0;
         while network.now() < until && !network.world_mut().advance(until, 1) {
             if std::mem::replace(&mut changes, network.world().changes()) != network.world().changes() {
-                let now = components(&network);
+                let now = components(&network, &mut linked);
                 if now > before.max(1) {
                     return Err(format!("from {before} to {now} components at {:?}", network.now()));
                 }
                 before = now;
             }
         }
+    }
+    if !is_known_to_each_other(&network) {
+        return Ok(());
     }
     network.run_for(secs(120));
     faults(&network).or_else(|_| {
@@ -435,10 +439,16 @@ fn voluntary_history(seed: u64) -> Result<(), String> {
     })
 }
 
-/// Who is leaving holds its neighbors together until they are linked.
-fn components(network: &Simulated) -> usize {
-    let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
-    Graph::components(&network.topology().among(holds)).count()
+/// In how many parts those are that ever had a link. (A newcomer whose contacts have all left meanwhile is alone.) Who is
+/// leaving holds its neighbors together until they are linked.
+fn components(network: &Simulated, linked: &mut Vec<bool>) -> usize {
+    let topology = network.topology();
+    linked.resize(network.size(), false);
+    network.up().for_each(|node| linked[node.0 as usize] |= !topology.neighbors(node).is_empty());
+    let holds = |node: NodeId| {
+        linked[node.0 as usize] && matches!(network.state(node), State::Member | State::Leaving)
+    };
+    Graph::components(&topology.among(holds)).count()
 }
 
 /// Histories that went wrong once: a neighbor too many after a heal; an offer that its maker forgot when it left; leavers that
