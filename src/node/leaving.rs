@@ -78,6 +78,9 @@ impl Node {
     fn depart(&mut self, net: &mut impl Transport<Node>, round: u32) {
         let mut heirs = self.neighbors.to_vec();
         heirs.sort_by_cached_key(|&heir| net.identity(heir));
+        if self.aside.overlay == OverlayKind::Regular {
+            heirs = self.along_links(heirs);
+        }
         if heirs.is_empty() {
             return self.stop(net);
         }

@@ -107,6 +107,21 @@ impl Node {
         }
     }
 
+    /// The heirs of a leaving node in an order in which few links are missing between one and the next: it begins with
+    /// the one with the most neighbors, and goes on over links as far as it knows any.
+    pub(in super::super) fn along_links(&self, mut heirs: Vec<NodeId>) -> Vec<NodeId> {
+        let nodes = |peer: NodeId| self.list_of(peer).map_or(&[][..], |list| &list.nodes);
+        let mut path: Vec<NodeId> = Vec::with_capacity(heirs.len());
+        while !heirs.is_empty() {
+            let is_next = |heir: NodeId| path.last().is_some_and(|&last| nodes(last).contains(&heir));
+            let places = 0..heirs.len();
+            // (Of several the first: who is first is given.)
+            let next = places.rev().max_by_key(|&place| (is_next(heirs[place]), nodes(heirs[place]).len()));
+            path.extend(next.map(|place| heirs.remove(place)));
+        }
+        path
+    }
+
     pub(super) fn is_shaken(&self, now: LocalTime) -> bool {
         self.aside.regular.shaken.is_some_and(|shaken| now - shaken < SHAKEN)
     }

@@ -1,9 +1,9 @@
 //! The book at work: dials after a mass crash (§3.4), probes that never end (§3.5), shuffles (§3.6).
 //!
-//! Deviations: a shuffle goes to a random neighbor instead of by a walk (what it brings travels on with the next one), and
-//! there are no flips. Whoever answers a probe becomes a neighbor only if it did not answer before, or if this node lost a
-//! neighbor unawares lately, or sees fewer than eight nodes: everybody else is a part of the same network, as far as one
-//! can tell, and a link to him would have to be shed again.
+//! Deviations: a shuffle goes to the neighbor that was told of this node's neighbors longest ago, instead of by a walk (what it
+//! brings travels on with the next one), and there are no flips. Whoever answers a probe becomes a neighbor only if it did not
+//! answer before, or if this node lost a neighbor unawares lately, or has fewer than six: everybody else is a part of the same
+//! network, as far as one can tell, and a link to him would have to be shed again.
 
 use super::super::Node;
 use super::super::links::Errand;

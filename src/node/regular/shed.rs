@@ -23,6 +23,8 @@ const LOCK_TIME: Duration = Duration::from_secs(8);
 const MARGIN: Duration = Duration::from_secs(1);
 /// Links that are locked at once; a walk that needs one more ends.
 const MOST_LOCKS: usize = 64;
+/// A node that is to leave looks so often whether its offers have come to an end.
+const OFFER_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two attempts is so many times doubled.
 const MOST_DOUBLINGS: u32 = 2;
 
@@ -59,10 +61,13 @@ impl Node {
         self.aside.regular.reservations.iter().any(|reservation| reservation.other == Some(peer))
     }
 
-    /// Whether a walk goes over this node; if so, it will be told when none does any more.
+    /// Whether a walk goes over this node, or it has offered itself to somebody who may have taken it for a neighbor by now;
+    /// if so, it will be told when to ask again.
     pub(in super::super) fn is_needed_as_way(&mut self, net: &mut impl Transport<Node>) -> bool {
         let now = net.now();
-        let last = self.aside.regular.locks.iter().map(|lock| lock.until).max();
+        let Regular { locks, reservations, wooed, .. } = &self.aside.regular;
+        let offered = (!reservations.is_empty() || !wooed.is_empty()).then(|| later(now, OFFER_PAUSE));
+        let last = locks.iter().map(|lock| lock.until).chain(offered).max();
         let Some(last) = last.filter(|&last| now < last) else { return false };
         self.set_alarm(net, Alarm::Depart, last - now);
         true
