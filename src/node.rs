@@ -262,8 +262,13 @@ pub enum NodeTimer {
         /// Which one.
         sequence: u64,
     },
-    /// Of the overlay `regular`.
-    Regular(Alarm),
+    /// Of the overlay `regular`. Stale unless the number is that of the latest alarm of its kind.
+    Regular {
+        /// What for.
+        alarm: Alarm,
+        /// Counts the alarms.
+        number: u32,
+    },
     /// Something is due of what was missed. Stale unless the generation is the latest.
     Reconcile {
         /// Counts the timers.
@@ -394,7 +399,7 @@ impl Protocol for Node {
             NodeTimer::Seek { generation } => self.on_seek_timer(net, generation),
             NodeTimer::LeaveDeadline { generation } => self.on_leave_deadline(net, generation),
             NodeTimer::Resend { to, sequence } => self.on_resend_timer(net, to, sequence),
-            NodeTimer::Regular(alarm) => self.on_alarm(net, alarm),
+            NodeTimer::Regular { alarm, number } => self.on_alarm(net, alarm, number),
             NodeTimer::Reconcile { generation } => self.on_reconcile_timer(generation),
         }
         self.follow_up(net);

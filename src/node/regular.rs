@@ -222,8 +222,9 @@ const ALARMS: usize = 7;
 /// A node's place in the overlay.
 #[derive(Debug, Default)]
 pub(super) struct Regular {
-    /// When each alarm is to ring. What rings before is stale.
-    alarms: [Option<LocalTime>; ALARMS],
+    /// When each alarm is to ring, and its number. What rings under another number is stale.
+    alarms: [Option<(LocalTime, u32)>; ALARMS],
+    alarms_set: u32,
     /// Searches in a row that came to nothing.
     failures: u32,
     seeking_until: Option<LocalTime>,
@@ -333,19 +334,21 @@ impl Node {
     /// Rings in so long, unless it rings earlier anyway.
     fn set_alarm(&mut self, net: &mut impl Transport<Node>, alarm: Alarm, after: Duration) {
         let at = later(net.now(), after);
-        let slot = &mut self.aside.regular.alarms[alarm as usize];
-        if slot.is_none_or(|before| at < before) {
-            *slot = Some(at);
-            net.set_timer(after, NodeTimer::Regular(alarm));
+        let regular = &mut self.aside.regular;
+        let slot = &mut regular.alarms[alarm as usize];
+        if slot.is_none_or(|(before, _)| at < before) {
+            regular.alarms_set = regular.alarms_set.wrapping_add(1);
+            *slot = Some((at, regular.alarms_set));
+            net.set_timer(after, NodeTimer::Regular { alarm, number: regular.alarms_set });
         }
     }
 
-    pub(super) fn on_alarm(&mut self, net: &mut impl Transport<Node>, alarm: Alarm) {
+    pub(super) fn on_alarm(&mut self, net: &mut impl Transport<Node>, alarm: Alarm, number: u32) {
+        // By its number, not by the time: a clock that drifts lets it ring a little early.
         let slot = &mut self.aside.regular.alarms[alarm as usize];
-        if slot.is_none_or(|at| net.now() < at) {
+        if slot.take_if(|(_, latest)| *latest == number).is_none() {
             return;
         }
-        *slot = None;
         match alarm {
             Alarm::Seek => self.tend(net),
             Alarm::Sweep => self.sweep(net),
@@ -446,8 +449,8 @@ impl Node {
         }
         self.keep_probing(net);
         let now = net.now();
-        if self.aside.regular.seeking_until.is_some_and(|until| now < until) {
-            return;
+        if let Some(until) = self.aside.regular.seeking_until.filter(|&until| now < until) {
+            return self.set_alarm(net, Alarm::Seek, until - now);
         }
         self.aside.regular.seeking_until = None;
         self.dismiss_guides(net);
