@@ -154,6 +154,12 @@ impl Evidence<'_> {
         messages + syncs > 0 || !self.course.complete || self.is_harmed()
     }
 
+    /// What was known when calm began, if not everyone could be reached through somebody's links or address book: the
+    /// guarantee presumes that.
+    fn strangers(&self) -> Option<Knowledge> {
+        self.course.knowledge.filter(|knowledge| !knowledge.is_whole())
+    }
+
     /// Whether a fault goes on: then nothing can be judged.
     fn is_harmed(&self) -> bool {
         self.course.faults.iter().any(|fault| fault.is_open)
@@ -259,9 +265,16 @@ fn whole_run(expectations: &[Expectation], evidence: Evidence<'_>, coverage: &Co
         ),
         (
             outsiders > 0 && complete,
-            if evidence.is_unfinished() { Verdict::Unknown } else { Verdict::Fail },
+            if evidence.is_unfinished() || evidence.strangers().is_some() {
+                Verdict::Unknown
+            } else {
+                Verdict::Fail
+            },
             "joins",
-            format!("{} nodes that joined are not part of the network", counted(outsiders)),
+            match evidence.strangers() {
+                None => format!("{} nodes that joined are not part of the network", counted(outsiders)),
+                Some(_) => format!("{} nodes found nobody of the network that they knew", counted(outsiders)),
+            },
         ),
         (!complete, Verdict::Unknown, "end", "the run was interrupted".to_owned()),
         (

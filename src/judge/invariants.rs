@@ -106,7 +106,7 @@ pub(super) fn agreement(evidence: Evidence<'_>) -> (Verdict, String) {
                 evidence.metrics.spread(payload).published,
                 calm(evidence)
             );
-            (unless_restless(evidence), text)
+            (unless_restless(evidence, evidence.metrics.spread(payload).published), text)
         }
     }
 }
@@ -126,7 +126,7 @@ pub(super) fn no_silent_loss(evidence: Evidence<'_>) -> (Verdict, String) {
                     named(payload),
                     calm(evidence)
                 );
-                return (unless_restless(evidence), text);
+                return (unless_restless(evidence, evidence.metrics.spread(payload).published), text);
             }
             told += 1;
         }
@@ -158,7 +158,7 @@ pub(super) fn degree(evidence: Evidence<'_>) -> (Verdict, String) {
                 neighbors.len(),
                 calm(evidence)
             );
-            return (unless_restless(evidence), text);
+            return (unless_restless(evidence, Time::ZERO), text);
         }
         // What was so shortly before the end as well is no handshake that is still under way.
         let lasts = |peer| seen.one_sided.as_ref().is_none_or(|pairs| pairs.contains(&(node, peer)));
@@ -170,7 +170,7 @@ pub(super) fn degree(evidence: Evidence<'_>) -> (Verdict, String) {
                 peer.0,
                 calm(evidence)
             );
-            return (unless_restless(evidence), text);
+            return (unless_restless(evidence, Time::ZERO), text);
         }
     }
     (
@@ -204,7 +204,7 @@ pub(super) fn repair(evidence: Evidence<'_>) -> (Verdict, String) {
     match *whole_since {
         None => {
             let text = format!("the overlay is not in one component{}", calm(evidence));
-            (unless_restless(evidence), text)
+            (unless_restless(evidence, Time::ZERO), text)
         }
         Some(whole) if whole.since(calm_since) > heal => {
             let took = human_duration(whole.since(calm_since));
@@ -301,7 +301,7 @@ fn calm(evidence: Evidence<'_>) -> String {
         Time::ZERO => String::new(),
         _ => format!(" (after {} of calm)", human_duration(length)),
     };
-    match strangers(evidence) {
+    match evidence.strangers() {
         Some(Knowledge { parts, smallest, example, .. }) => format!(
             "{after}; nothing is promised, since nobody knew the way: when calm began there were {} parts that knew \
              nobody of each other, the smallest of {} around node {}",
@@ -313,23 +313,20 @@ fn calm(evidence: Evidence<'_>) -> String {
     }
 }
 
-/// The guarantee presumes that everyone alive could be reached through somebody's links or address book when calm
-/// began: what was known then, if that was not so.
-fn strangers(evidence: Evidence<'_>) -> Option<Knowledge> {
-    evidence.course.knowledge.filter(|knowledge| !knowledge.is_whole())
-}
-
 fn unless_unfinished(evidence: Evidence<'_>) -> Verdict {
     if evidence.is_unfinished() { Verdict::Unknown } else { Verdict::Fail }
 }
 
-/// What is wrong may still be mended, unless the network had its time for that.
-fn unless_restless(evidence: Evidence<'_>) -> Verdict {
-    let Course { calm_since, .. } = *evidence.course;
-    let was_restless = calm_since > Time::ZERO;
-    let is_too_early = was_restless && evidence.closing.time.since(calm_since) < evidence.guarantee.heal;
-    if is_too_early || strangers(evidence).is_some() {
+/// What has been wrong since then may still be mended, unless the network had its time for that, in calm.
+fn unless_restless(evidence: Evidence<'_>, since: Time) -> Verdict {
+    let Course { calm_since, complete, .. } = *evidence.course;
+    let had_its_time = evidence.closing.time.since(calm_since.max(since)) >= evidence.guarantee.heal;
+    if evidence.strangers().is_some() || !complete || evidence.is_harmed() {
         return Verdict::Unknown;
     }
-    unless_unfinished(evidence)
+    match had_its_time {
+        true => Verdict::Fail,
+        false if calm_since > Time::ZERO => Verdict::Unknown,
+        false => unless_unfinished(evidence),
+    }
 }

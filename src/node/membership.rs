@@ -88,6 +88,7 @@ impl Node {
             return net.close(from);
         }
         self.befriend(net, from, member);
+        self.tell_of_membership(net, from, member);
         for errand in self.aside.links.befriended(from) {
             self.run_out(net, errand);
         }
@@ -112,6 +113,13 @@ impl Node {
         if is_new {
             // One heir more.
             self.depart_anew(net);
+        }
+    }
+
+    /// This node may have become a member between its own words of a handshake and the peer's.
+    pub(super) fn tell_of_membership(&mut self, net: &mut impl Transport<Node>, peer: NodeId, member: bool) {
+        if self.aside.overlay == OverlayKind::Regular && !self.aside.is_newcomer && !member {
+            net.send(peer, Control::Welcome { member: true }.into());
         }
     }
 

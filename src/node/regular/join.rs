@@ -307,6 +307,7 @@ impl Node {
         }
         // Even if it leaves meanwhile: the seeker relies on it, and is one heir more.
         self.befriend(net, from, member);
+        self.tell_of_membership(net, from, member);
         match reservation.and_then(|reservation| reservation.other.map(|other| (other, reservation.leads))) {
             Some((other, leads)) => {
                 self.remember_split(net, other, from);
