@@ -16,8 +16,9 @@ use std::time::Duration;
 /// Up to so many nodes, every change is looked at.
 pub const MOST_WATCHED: usize = 200;
 
-/// So many events pass between two looks at a larger network.
+/// So many events pass between two looks at a larger network, or so many for each of its nodes, if that is less.
 const PAUSE: u64 = 10_000;
+const PAUSE_PER_NODE: u64 = 4;
 
 /// No node may ever have more neighbors (protocol.md, `d_hard`).
 pub const HARD_DEGREE: usize = 10;
@@ -26,7 +27,9 @@ pub const HARD_DEGREE: usize = 10;
 #[derive(Clone, Debug, Default)]
 pub struct Watch {
     is_open: bool,
-    /// Changes of the world at the latest look, and whether a fault went on then.
+    /// How many events there had been at the latest look.
+    events: u64,
+    /// Changes of the world then, and whether a fault went on.
     changes: (u64, bool),
     seen: Seen,
     /// So long after the latest harm, links that it broke may still be taken for alive.
@@ -99,13 +102,17 @@ impl Watch {
         if self.seen.looks == 0 {
             self.look(playback, true);
         }
-        let small = playback.network().size() <= MOST_WATCHED;
-        let slice = if small { 1 } else { PAUSE.min(playback.network().size() as u64) };
+        let size = playback.network().size();
+        let slice = if size <= MOST_WATCHED { 1 } else { PAUSE.min(PAUSE_PER_NODE * size as u64) };
         for _ in 0..most.div_ceil(slice) {
             let progress = self.go_on(playback, slice);
             self.look_at_both_sides(playback);
-            // A node that takes itself for a member changes no link, and may be all alone.
-            self.look(playback, progress == Progress::Ended);
+            let events = playback.network().world().events();
+            let is_due = slice == 1 || events - self.events >= slice;
+            if is_due || progress != Progress::Going {
+                self.events = events;
+                self.look(playback, progress == Progress::Ended);
+            }
             if progress != Progress::Going {
                 return progress;
             }

@@ -310,7 +310,7 @@ impl Node {
             if self.aside.overlay == OverlayKind::Static && self.aside.links.is_up(from) {
                 self.neighbors.add(from);
             }
-            return;
+            return self.contradict(net, from);
         }
         let Some(repair) = &mut self.aside.repair else { return };
         match message {

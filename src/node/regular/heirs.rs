@@ -84,15 +84,19 @@ impl Node {
 
     pub(super) fn on_neighbors(&mut self, net: &mut impl Transport<Node>, from: NodeId, list: List) {
         if !self.neighbors.contains(from) {
-            // Only one of two ends believes in this.
-            if !self.is_courting(from) {
-                net.send(from, Word::Bye.into());
-            }
-            return;
+            return self.contradict(net, from);
         }
         self.note_list(net, from, list);
         if self.neighbors.len() < super::TARGET {
             self.tend(net);
+        }
+    }
+
+    /// A peer says what only neighbors say to each other, and is none: only one of two ends believes in this. On links that
+    /// lose messages, half of a handshake may be all that there was.
+    pub(in super::super) fn contradict(&mut self, net: &mut impl Transport<Node>, from: NodeId) {
+        if self.is_regular() && !self.is_courting(from) {
+            net.send(from, Word::Bye.into());
         }
     }
 
