@@ -70,6 +70,9 @@ pub mod mill;
 #[doc = include_str!("architecture.md")]
 pub mod architecture {}
 
+#[doc = include_str!("guarantee.md")]
+pub mod guarantee {}
+
 #[doc = include_str!("measurements.md")]
 pub mod measurements {}
 

@@ -494,11 +494,12 @@ impl Node {
 
     /// Publishes a broadcast, unless more waits for the disk than it takes.
     fn publish(&mut self, net: &mut impl Transport<Node>, title: String, message: String) {
+        let has_one_life = self.lacks(Weakness::ReusedSequences);
         let Aside { publisher, unsynced, .. } = &mut *self.aside;
         if unsynced.is_full() {
             return;
         }
-        let incarnation = publisher.incarnation(net);
+        let incarnation = if has_one_life { 0 } else { publisher.incarnation(net) };
         let payload = net.publish(incarnation, publisher.next_sequence, title, message);
         publisher.next_sequence += 1;
         self.receive(net, None, payload, 0);

@@ -2,8 +2,8 @@
 //! again: a guarantee that is broken after that was never given.
 
 use crate::id::NodeId;
-use crate::network::Network;
-use crate::protocol::{State, View};
+use crate::protocol::View;
+use crate::scenario::Playback;
 use crate::world::World;
 use petgraph::unionfind::UnionFind;
 use std::collections::BTreeMap;
@@ -21,8 +21,8 @@ pub struct Knowledge {
 
 impl Knowledge {
     /// As it is now; none if nobody is up. Who is leaving counts no more.
-    pub fn of<W: World>(network: &Network<W>) -> Option<Knowledge> {
-        let stays = |node: NodeId| matches!(network.state(node), State::Joining | State::Member);
+    pub fn of<W: World>(playback: &Playback<W>) -> Option<Knowledge> {
+        let (network, stays) = (playback.network(), |node| playback.stays(node));
         let nodes = || (0..network.size()).map(NodeId::at).filter(|&node| stays(node));
         let mut parts = UnionFind::<usize>::new(network.size());
         for node in nodes() {

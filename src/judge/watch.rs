@@ -34,11 +34,12 @@ pub struct Watch {
     seen: Seen,
     /// So long after the latest harm, links that it broke may still be taken for alive.
     settling: Duration,
-    /// How many components there were at the latest look, if no harm was felt then.
-    components: Option<usize>,
+    /// How many components there were at the latest look, if no harm was felt then, and of which nodes.
+    components: Option<(usize, Vec<bool>)>,
     /// Whether it matters who knows whom.
     asks: bool,
-    end: Time,
+    /// Handshakes that are under way then are over at the end.
+    almost_end: Option<Time>,
     /// Who knew whom when calm began, and when that was.
     knowledge: Option<(Time, Knowledge)>,
 }
@@ -56,8 +57,8 @@ pub struct Seen {
     pub fell_apart: Option<(Time, usize, usize)>,
     /// Since when the overlay has been in one component, if it is.
     pub whole_since: Option<Time>,
-    /// Shortly before the end: nodes, and those that they take for neighbors and that do not know of it. Handshakes that are
-    /// under way then are over at the end.
+    /// Shortly before the end: nodes, and those that they take for neighbors and that do not know of it. No handshake that is under way
+    /// then is still under way at the end.
     pub one_sided: Option<Vec<(NodeId, NodeId)>>,
 }
 
@@ -80,7 +81,8 @@ impl Watch {
         let settling = links.silence + links.dial + links.horizon();
         let is_open = file.expect.iter().any(needs);
         let asks = file.expect.iter().any(presumes);
-        Watch { is_open, settling, asks, end: scenario.end, ..Watch::default() }
+        let almost_end = scenario.end.nanos().checked_sub(settling.as_nanos() as u64).map(Time::from_nanos);
+        Watch { is_open, settling, asks, almost_end: almost_end.filter(|_| is_open), ..Watch::default() }
     }
 
     /// Who knew whom when calm began, if that mattered and there ever was anything else than calm.
@@ -122,18 +124,19 @@ impl Watch {
 
     /// Plays on, and asks who knows whom at the moment at which calm begins.
     fn go_on<W: World>(&mut self, playback: &mut Playback<W>, most: u64) -> Progress {
-        let progress = playback.advance(most);
+        let stop = if self.seen.one_sided.is_none() { self.almost_end } else { None };
+        let progress = playback.advance_to(stop.unwrap_or(Time::MAX), most);
         let disturbed = playback.disturbed();
         let is_known = self.knowledge.is_some_and(|(since, _)| since == disturbed);
         if self.asks && !is_known && disturbed > Time::ZERO && playback.is_calm_for_good() {
-            self.knowledge = Knowledge::of(playback.network()).map(|knowledge| (disturbed, knowledge));
+            self.knowledge = Knowledge::of(playback).map(|knowledge| (disturbed, knowledge));
         }
         progress
     }
 
     fn look_at_both_sides<W: World>(&mut self, playback: &Playback<W>) {
-        let is_near_the_end = playback.network().now() + self.settling >= self.end;
-        if is_near_the_end && self.seen.one_sided.is_none() && playback.shutdown().is_none() {
+        let is_almost_over = self.almost_end.is_some_and(|almost| playback.network().now() >= almost);
+        if is_almost_over && self.seen.one_sided.is_none() {
             self.seen.one_sided = Some(one_sided(playback.network()));
         }
     }
@@ -160,12 +163,12 @@ impl Watch {
         // Who is leaving holds its neighbors together until they are linked.
         let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
         let components = Graph::components(&topology.among(holds)).count();
+        self.look_for_cut(playback, &topology, components);
         if components != 1 {
             self.seen.whole_since = None;
         } else {
             self.seen.whole_since.get_or_insert(now);
         }
-        self.look_for_cut(playback, now, components);
     }
 
     /// The links over which something can pass.
@@ -180,18 +183,27 @@ impl Watch {
     }
 
     /// Steps that nodes take by themselves never cut the overlay. What faults lead to, for as long as links take to notice,
-    /// is another matter.
-    fn look_for_cut<W: World>(&mut self, playback: &Playback<W>, now: Time, components: usize) {
+    /// is another matter; and so is a newcomer that found nobody and takes itself for a network.
+    fn look_for_cut<W: World>(&mut self, playback: &Playback<W>, topology: &Graph, components: usize) {
+        let (network, now) = (playback.network(), playback.network().now());
         let harmed = playback.harmed().map(|harmed| harmed + self.settling);
         if harmed.is_some_and(|calm| now < calm) || playback.is_harmed() {
             self.components = None;
             return;
         }
-        if let Some(before) = self.components.filter(|&before| components > before.max(1)) {
-            self.seen.fell_apart.get_or_insert((now, before, components));
+        let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
+        if let Some((before, held)) =
+            self.components.take().filter(|(before, _)| components > (*before).max(1))
+        {
+            let held_before = |node: NodeId| held.get(node.index()).is_some_and(|held| *held);
+            let parts = Graph::components(&topology.among(|node| holds(node) && held_before(node))).count();
+            if parts > before.max(1) {
+                self.seen.fell_apart.get_or_insert((now, before, parts));
+            }
         }
         self.seen.calm_looks += 1;
-        self.components = Some(components);
+        self.components =
+            Some((components, (0..network.size()).map(|node| holds(NodeId::at(node))).collect()));
     }
 }
 

@@ -49,7 +49,11 @@ pub(super) fn of(config: &NodeConfig, command: &Command, size: Size) -> Cost {
             Cost { events: SEARCH + LINK * made + asking_on, links: made }
         }
         // A flood crosses every link twice but for those by which a node first heard: 2E - (n - 1).
-        (Command::Broadcast { .. }, _) => Cost::events((2.0 * links - (nodes - 1.0)).max(0.0)),
+        // Those who reconcile tell each other over every link, both ways, that they have it.
+        (Command::Broadcast { .. }, _) => {
+            let told = if config.reconcile.is_some() { 2.0 * links } else { 0.0 };
+            Cost::events((2.0 * links - (nodes - 1.0)).max(0.0) + told)
+        }
         (Command::Send { .. }, _) => Cost::events(DIRECT),
         (Command::Discover, _) => Cost::events(2.0 * neighbors),
         // As many explorations as a flood has messages, and an echo from everybody but the initiator.

@@ -28,7 +28,7 @@ pub enum Weakness {
     OneNeighbor,
     /// It takes two broadcasts with the same title and text for one.
     ContentId,
-    /// After a crash it numbers its broadcasts from 0 again, under the incarnation that it had.
+    /// After a crash it numbers its broadcasts from 0 again, as if it had but one life: its incarnation is always the same.
     ReusedSequences,
     /// It does not make up for what it missed.
     NoReconciliation,

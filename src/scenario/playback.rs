@@ -18,7 +18,7 @@ use rand::seq::IteratorRandom;
 use rand_chacha::ChaCha8Rng;
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 /// A scenario on its way: a network and what is still to be done to it.
@@ -36,6 +36,8 @@ pub struct Playback<W> {
     harmed: Option<Time>,
     /// When anything was done to the network for the last time that changes who is there.
     disturbed: Time,
+    /// Those that were told to leave. One that stands still has not begun to.
+    leaving: BTreeSet<u32>,
     asked: u64,
     censuses: u64,
     idle: Vec<IdleStep>,
@@ -122,6 +124,7 @@ impl<W: World> Playback<W> {
             harms: BTreeMap::new(),
             harmed: None,
             disturbed: Time::ZERO,
+            leaving: BTreeSet::new(),
             asked: 0,
             censuses: 0,
             idle: Vec::new(),
@@ -132,9 +135,18 @@ impl<W: World> Playback<W> {
 
     /// Goes on for at most `most` events, or to the next snapshot or status, or to the end.
     pub fn advance(&mut self, most: u64) -> Progress {
+        self.advance_to(self.end, most)
+    }
+
+    /// The same, but not beyond a moment.
+    pub fn advance_to(&mut self, stop: Time, most: u64) -> Progress {
         // What would come after the end, as a fault may, does not.
         let due = self.upcoming.peek().map(|&Reverse(due)| due).filter(|&(time, _)| time <= self.end);
         let until = due.map_or(self.end, |(time, _)| time);
+        if stop < until {
+            self.network.world_mut().advance(stop, most);
+            return Progress::Going;
+        }
         if !self.network.world_mut().advance(until, most) {
             return Progress::Going;
         }
@@ -167,7 +179,7 @@ impl<W: World> Playback<W> {
         match action {
             Action::Join { contact } => self.join(contact),
             Action::Leave { who } => {
-                self.choose(who, &STAYING).into_iter().for_each(|node| self.network.leave(node));
+                self.choose(who, &STAYING).into_iter().for_each(|node| self.leave(node));
             }
             Action::Broadcast { from, title, message } => {
                 for node in self.choose(from, &[State::Member]) {
@@ -200,6 +212,11 @@ impl<W: World> Playback<W> {
             Action::Fault(_) => unreachable!("harm is done elsewhere"),
         }
         Progress::Going
+    }
+
+    fn leave(&mut self, node: NodeId) {
+        self.leaving.insert(node.0);
+        self.network.leave(node);
     }
 
     /// Whether there is anybody to do it.

@@ -596,7 +596,7 @@ fn a_scenario_has_a_score() {
     let star = ["run", "small.json", "--set", "topology={\"star\": {\"nodes\": 5}}", "--weaken", "all"];
     let answer = bench.run(&star);
     assert_eq!(answer.code, 0, "the run without weaknesses decides: {}", answer.stderr);
-    let sentence = "catches 1 of 8 weaknesses, not no_duplicate_memory, ";
+    let sentence = "catches 1 of 9 weaknesses, not no_duplicate_memory, ";
     assert!(answer.stdout.contains(sentence), "{}", answer.stdout);
     assert!(answer.stdout.trim_end().ends_with("--seed 1 --weaken all"), "{}", answer.stdout);
     assert!(!bench.path().join("output").exists());

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rumormill::fault::{Condition, Crash, Cut, Detection};
 use rumormill::judge::Verdict;
-use rumormill::node::OverlayKind;
+use rumormill::node::{OverlayKind, Weakness};
 use rumormill::observe::{Metrics, Observation, Observer};
 use rumormill::protocol::State;
 use rumormill::report::Summary;
@@ -137,10 +137,13 @@ impl Observer for Caused {
     }
 }
 
-/// What one of 30 joins costs a settled network, lists of neighbors included, and the longest time until a newcomer had
+/// What one of 30 joins costs the overlay of a settled network, lists of neighbors included, and the longest time until a newcomer had
 /// six neighbors, in latencies of a link. What is sent in as long a time without joins is taken off.
 fn join_cost(nodes: u32, pause: Duration) -> (f64, u64) {
-    let mut network = Network::observed(nothing(), 1, Caused::default());
+    // What neighbors compare at a new link is no part of the overlay: two messages, if both have the same.
+    let weakness = Some(Weakness::NoReconciliation);
+    let node = NodeConfig { overlay: Some(OverlayKind::Regular), weakness, ..NodeConfig::default() };
+    let mut network = Network::observed(nothing().node(node), 1, Caused::default());
     join(&mut network, nodes, pause);
     network.run_for(secs(120));
     // What the first joins left to do is still being done, in a large network.

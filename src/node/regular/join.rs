@@ -106,6 +106,10 @@ impl Node {
 
     pub(super) fn on_seek(&mut self, net: &mut impl Transport<Node>, from: NodeId, walks: u8) {
         self.note_address(net, from, from);
+        if !self.neighbors.contains(from) {
+            // All that a newcomer knows may be about to leave.
+            self.on_ask_known(net, from);
+        }
         let walk = (from, net.rng().random());
         self.walk_on(net, walk, walks.clamp(1, MOST_WALKS), STEPS, EXTRA);
     }

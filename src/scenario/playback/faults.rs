@@ -159,6 +159,11 @@ impl<W: World> Playback<W> {
         self.disturbed
     }
 
+    /// Whether a node is up and is to stay. One that was told to leave may not have heard it yet, if it stands still.
+    pub fn stays(&self, node: NodeId) -> bool {
+        STAYING.contains(&self.network.state(node)) && !self.leaving.contains(&node.0)
+    }
+
     /// Whether nothing of that kind goes on or is to come.
     pub fn is_calm_for_good(&self) -> bool {
         let disturbs = |turn: Turn| match turn {
@@ -222,10 +227,15 @@ impl<W: World> Playback<W> {
         self.disturb_by_harm();
     }
 
+    fn restart(&mut self, node: NodeId) {
+        self.leaving.remove(&node.0);
+        self.network.restart(node);
+    }
+
     /// A node that was down starts again.
     fn rise(&mut self, node: NodeId) {
         if !self.network.is_up(node) {
-            self.network.restart(node);
+            self.restart(node);
             self.disturb_by_harm();
         }
     }
@@ -234,7 +244,7 @@ impl<W: World> Playback<W> {
     fn bring_back(&mut self, step: usize, node: NodeId) -> bool {
         let is_down = node.index() < self.network.size() && !self.network.is_up(node);
         if is_down {
-            self.network.restart(node);
+            self.restart(node);
             self.tell_of_node(step);
         }
         is_down
@@ -395,7 +405,7 @@ impl<W: World> Playback<W> {
             Departure::Leave => {
                 let stays = STAYING.contains(&self.network.state(node));
                 if stays {
-                    self.network.leave(node);
+                    self.leave(node);
                     self.tell_of_node(step);
                 }
                 return stays;
