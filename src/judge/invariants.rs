@@ -162,7 +162,7 @@ pub(super) fn degree(evidence: Evidence<'_>) -> (Verdict, String) {
         }
         // What was so shortly before the end as well is no handshake that is still under way.
         let lasts = |peer| seen.one_sided.as_ref().is_none_or(|pairs| pairs.contains(&(node, peer)));
-        let one_sided = |peer: &NodeId| !(evidence.view)(*peer).neighbors.contains(&node) && lasts(*peer);
+        let one_sided = |peer: &NodeId| lasts(*peer) && !(evidence.view)(*peer).neighbors.contains(&node);
         if let Some(peer) = neighbors.iter().find(|peer| one_sided(peer)) {
             let text = format!(
                 "node {} takes node {} for a neighbor, which does not know of it{}",

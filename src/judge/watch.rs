@@ -151,9 +151,12 @@ impl Watch {
         self.changes = changes;
         self.seen.looks += 1;
         let now = network.now();
-        let is_member = |node| network.state(node) == State::Member;
-        let members = (0..network.size()).map(NodeId::at).filter(|&node| is_member(node));
-        for node in members {
+        // Neighbors have links. (Two fewer would do: their own ends may not be up yet.) To ask everybody takes long.
+        let links = network.topology();
+        let may_have_too_many = |node: NodeId| links.degree(node) + 2 > HARD_DEGREE;
+        let is_member = |node: NodeId| network.state(node) == State::Member;
+        let nodes = (0..network.size()).map(NodeId::at);
+        for node in nodes.filter(|&node| may_have_too_many(node) && is_member(node)) {
             let degree = network.view(node).neighbors.len();
             if degree > HARD_DEGREE {
                 self.seen.too_many.get_or_insert((node, degree, now));
@@ -208,11 +211,11 @@ impl Watch {
 }
 
 fn one_sided<W: World>(network: &Network<W>) -> Vec<(NodeId, NodeId)> {
-    let is_member = |node: &NodeId| network.state(*node) == State::Member;
-    let members = (0..network.size()).map(NodeId::at).filter(is_member);
-    let neighbors = |node: NodeId| network.view(node).neighbors;
-    let pairs = members.flat_map(|node| neighbors(node).into_iter().map(move |peer| (node, peer)));
-    pairs.filter(|&(node, peer)| !neighbors(peer).contains(&node)).collect()
+    let nodes = || (0..network.size()).map(NodeId::at);
+    let neighbors: Vec<Vec<NodeId>> = nodes().map(|node| network.view(node).neighbors).collect();
+    let members = nodes().filter(|&node| network.state(node) == State::Member);
+    let pairs = members.flat_map(|node| neighbors[node.index()].iter().map(move |&peer| (node, peer)));
+    pairs.filter(|&(node, peer)| !neighbors[peer.index()].contains(&node)).collect()
 }
 
 impl Seen {
