@@ -179,7 +179,7 @@ pub enum ScenarioError {
     },
     /// Nodes would join that cannot.
     #[error(
-        "nodes are to join, but those of this scenario cannot; give them another overlay, as in \"node\": {{\"overlay\": \"tutorial\"}}"
+        "nodes are to join, but those of this scenario cannot; give them another overlay, as in \"node\": {{\"overlay\": \"regular\"}}"
     )]
     CannotJoin,
     /// There is no network to be drawn before the run.

@@ -128,7 +128,7 @@ impl Watch {
         let progress = playback.advance_to(stop.unwrap_or(Time::MAX), most);
         let disturbed = playback.disturbed();
         let is_known = self.knowledge.is_some_and(|(since, _)| since == disturbed);
-        if self.asks && !is_known && disturbed > Time::ZERO && playback.is_calm_for_good() {
+        if self.asks && !is_known && playback.is_calm_for_good() {
             self.knowledge = Knowledge::of(playback).map(|knowledge| (disturbed, knowledge));
         }
         progress
@@ -145,7 +145,8 @@ impl Watch {
     fn look<W: World>(&mut self, playback: &Playback<W>, is_certain: bool) {
         let network = playback.network();
         let changes = (network.world().changes(), playback.is_harmed());
-        if changes == self.changes && !is_certain {
+        // What is judged is the network as it was before it was shut down.
+        if playback.shutdown().is_some() || (changes == self.changes && !is_certain) {
             return;
         }
         self.changes = changes;

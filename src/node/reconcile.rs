@@ -19,11 +19,13 @@ use crate::message::Payload;
 use crate::protocol::{Notice, State};
 use crate::time::LocalTime;
 use crate::transport::Transport;
+use crate::units::{DurationText, format_duration};
 use fetch::{Gone, Wanted};
 use ranges::{Key, Name, Range};
 use rustc_hash::FxHashMap;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use session::Comparison;
 use spans::Spans;
 use std::cmp::Reverse;
@@ -48,14 +50,37 @@ const MOST_VIEWS: usize = 1_024;
 #[serde(deny_unknown_fields, default)]
 pub struct ReconcileConfig {
     /// Messages so young are handed on to whoever missed them (R). An origin that is silent for ten times as long is forgotten.
-    #[serde(with = "crate::units::DurationText")]
+    /// At least 1s.
+    #[serde(serialize_with = "DurationText::serialize", deserialize_with = "a_second_or_more")]
+    #[schemars(with = "DurationText")]
     pub retention: Duration,
     /// The time that a network needs to heal (T_heal): messages are kept for twice that time beyond the retention.
-    #[serde(with = "crate::units::DurationText")]
+    /// At least 1s.
+    #[serde(serialize_with = "DurationText::serialize", deserialize_with = "a_second_or_more")]
+    #[schemars(with = "DurationText")]
     pub heal: Duration,
     /// The pause between two comparisons with neighbors, in turn, as long as there is news (T_ae); at least 100ms.
-    #[serde(with = "crate::units::DurationText")]
+    #[serde(serialize_with = "DurationText::serialize", deserialize_with = "a_tenth_of_a_second_or_more")]
+    #[schemars(with = "DurationText")]
     pub every: Duration,
+}
+
+fn a_second_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    at_least(Duration::from_secs(1), deserializer)
+}
+
+fn a_tenth_of_a_second_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    at_least(Duration::from_millis(100), deserializer)
+}
+
+/// What is forgotten sooner than it spreads comes back for ever.
+fn at_least<'de, D: Deserializer<'de>>(least: Duration, deserializer: D) -> Result<Duration, D::Error> {
+    let duration = DurationText::deserialize(deserializer)?;
+    if duration >= least {
+        return Ok(duration);
+    }
+    let [duration, least] = [duration, least].map(format_duration);
+    Err(D::Error::custom(format_args!("`{duration}` is too short; it is to be at least {least}")))
 }
 
 impl Default for ReconcileConfig {
