@@ -20,13 +20,19 @@ pub struct Knowledge {
 }
 
 impl Knowledge {
-    /// As it is now; none if nobody is up. Who is leaving counts no more.
+    /// As it is now; none if nobody is up, or if the protocol shows nothing of what its nodes know: then there is no excuse.
+    /// Who is leaving counts no more.
     pub fn of<W: World>(playback: &Playback<W>) -> Option<Knowledge> {
         let (network, stays) = (playback.network(), |node| playback.stays(node));
         let nodes = || (0..network.size()).map(NodeId::at).filter(|&node| stays(node));
         let mut parts = UnionFind::<usize>::new(network.size());
+        for (a, b) in network.topology().edges().filter(|&(a, b)| stays(a) && stays(b)) {
+            parts.union(a.index(), b.index());
+        }
+        let mut shows_any = false;
         for node in nodes() {
             let View { neighbors, known, .. } = network.view(node);
+            shows_any |= !(neighbors.is_empty() && known.is_empty());
             for peer in neighbors.into_iter().chain(known).filter(|&peer| stays(peer)) {
                 parts.union(node.index(), peer.index());
             }
@@ -35,7 +41,7 @@ impl Knowledge {
         for node in nodes() {
             sizes.entry(parts.find(node.index())).or_insert((0, node.index())).0 += 1;
         }
-        let &(smallest, example) = sizes.values().min()?;
+        let &(smallest, example) = sizes.values().min().filter(|_| shows_any)?;
         Some(Knowledge { parts: sizes.len(), smallest, example: NodeId::at(example) })
     }
 
