@@ -2,6 +2,7 @@
 //! again and the shipped one does not; and scripts by the thousand.
 
 use rumormill::judge::{Finding, Verdict};
+#[cfg(feature = "mill")]
 use rumormill::mill::Mill;
 use rumormill::report::Summary;
 use rumormill::scenario::{DataFolders, Scenario, Source};
@@ -141,17 +142,20 @@ fn scripts_that_broke_it_once_break_nothing() {
 }
 
 /// Two thousand random scripts in two tests, which run side by side. More: `rumormill mill --cases 100000`.
+#[cfg(feature = "mill")]
 fn check(seed: u64) {
     let ground = Mill::<Node>::new(NodeConfig::default()).cases(1_000).seed(seed).run();
     assert!(ground.unwrap_or_else(|failure| panic!("{failure}")).passed > 800);
 }
 
 #[test]
+#[cfg(feature = "mill")]
 fn a_thousand_random_scripts_break_nothing() {
     check(1);
 }
 
 #[test]
+#[cfg(feature = "mill")]
 fn nor_do_a_thousand_others() {
     check(2);
 }
