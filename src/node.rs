@@ -29,7 +29,7 @@ mod weakness;
 
 pub use log::NodeRecord;
 pub use reconcile::{ReconcileConfig, Reconciling};
-pub use regular::{Alarm, List, Why, Word};
+pub use regular::{Alarm, List, Walk, Why, Word};
 pub use weakness::Weakness;
 
 use crate::id::NodeId;
@@ -414,7 +414,7 @@ impl Protocol for Node {
         if self.is_given(net.now(), peer) {
             self.neighbors.add_given(peer);
             if self.aside.overlay != OverlayKind::Static {
-                self.aside.book.add(net, peer);
+                self.note_address(net, peer, peer);
             }
             if net.now() != LocalTime::default() {
                 // The peer lives already, and was not given the link at its own start.

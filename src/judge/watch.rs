@@ -40,8 +40,8 @@ pub struct Watch {
     asks: bool,
     /// Handshakes that are under way then are over at the end.
     almost_end: Option<Time>,
-    /// Who knew whom when calm began, and when that was.
-    knowledge: Option<(Time, Knowledge)>,
+    /// When calm began, and who knew whom then, if the protocol shows that.
+    knowledge: Option<(Time, Option<Knowledge>)>,
 }
 
 /// What was seen.
@@ -57,8 +57,8 @@ pub struct Seen {
     pub fell_apart: Option<(Time, usize, usize)>,
     /// Since when the overlay has been in one component, if it is.
     pub whole_since: Option<Time>,
-    /// Shortly before the end: nodes, and those that they take for neighbors and that do not know of it. No handshake that is under way
-    /// then is still under way at the end.
+    /// Shortly before the end: nodes, and those that they take for neighbors and that do not know of it. No handshake that
+    /// is under way then is still under way at the end.
     pub one_sided: Option<Vec<(NodeId, NodeId)>>,
 }
 
@@ -85,9 +85,9 @@ impl Watch {
         Watch { is_open, settling, asks, almost_end: almost_end.filter(|_| is_open), ..Watch::default() }
     }
 
-    /// Who knew whom when calm began, if that mattered and there ever was anything else than calm.
+    /// Who knew whom when calm began, if that matters and the protocol shows it.
     pub fn knowledge(&self) -> Option<Knowledge> {
-        self.knowledge.map(|(_, knowledge)| knowledge)
+        self.knowledge.and_then(|(_, knowledge)| knowledge)
     }
 
     /// What was seen so far, if anybody looked.
@@ -129,7 +129,7 @@ impl Watch {
         let disturbed = playback.disturbed();
         let is_known = self.knowledge.is_some_and(|(since, _)| since == disturbed);
         if self.asks && !is_known && playback.is_calm_for_good() {
-            self.knowledge = Knowledge::of(playback).map(|knowledge| (disturbed, knowledge));
+            self.knowledge = Some((disturbed, Knowledge::of(playback)));
         }
         progress
     }
@@ -163,11 +163,12 @@ impl Watch {
                 self.seen.too_many.get_or_insert((node, degree, now));
             }
         }
-        let topology = self.uncut(playback);
+        let open = uncut(playback, links);
         // Who is leaving holds its neighbors together until they are linked.
         let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
-        let components = Graph::components(&topology.among(holds)).count();
-        self.look_for_cut(playback, &topology, components);
+        let held: Vec<bool> = (0..network.size()).map(|node| holds(NodeId::at(node))).collect();
+        let components = open.among(|node| held[node.index()]).components().count();
+        self.look_for_cut(playback, &open, components, held);
         if components != 1 {
             self.seen.whole_since = None;
         } else {
@@ -175,40 +176,47 @@ impl Watch {
         }
     }
 
-    /// The links over which something can pass.
-    fn uncut<W: World>(&self, playback: &Playback<W>) -> Arc<Graph> {
-        let (network, topology) = (playback.network(), playback.network().topology());
-        if !playback.is_harmed() {
-            return topology;
-        }
-        let open = topology.edges().filter(|&(a, b)| !network.world().is_cut(a, b));
-        let open: Vec<(u32, u32)> = open.map(|(a, b)| (a.0, b.0)).collect();
-        Arc::new(Graph::from_edges(topology.nodes(), &open))
-    }
-
     /// Steps that nodes take by themselves never cut the overlay. What faults lead to, for as long as links take to notice,
     /// is another matter; and so is a newcomer that found nobody and takes itself for a network.
-    fn look_for_cut<W: World>(&mut self, playback: &Playback<W>, topology: &Graph, components: usize) {
-        let (network, now) = (playback.network(), playback.network().now());
+    fn look_for_cut<W: World>(
+        &mut self,
+        playback: &Playback<W>,
+        open: &Graph,
+        components: usize,
+        held: Vec<bool>,
+    ) {
+        let now = playback.network().now();
         let harmed = playback.harmed().map(|harmed| harmed + self.settling);
         if harmed.is_some_and(|calm| now < calm) || playback.is_harmed() {
             self.components = None;
             return;
         }
-        let holds = |node| matches!(network.state(node), State::Member | State::Leaving);
-        if let Some((before, held)) =
-            self.components.take().filter(|(before, _)| components > (*before).max(1))
-        {
-            let held_before = |node: NodeId| held.get(node.index()).is_some_and(|held| *held);
-            let parts = Graph::components(&topology.among(|node| holds(node) && held_before(node))).count();
-            if parts > before.max(1) {
-                self.seen.fell_apart.get_or_insert((now, before, parts));
-            }
-        }
-        self.seen.calm_looks += 1;
-        self.components =
-            Some((components, (0..network.size()).map(|node| holds(NodeId::at(node))).collect()));
+        self.calm_look(now, open, components, &held);
+        self.components = Some((components, held));
     }
+
+    fn calm_look(&mut self, now: Time, open: &Graph, components: usize, held: &[bool]) {
+        self.seen.calm_looks += 1;
+        let Some((before, held_before)) = &self.components else { return };
+        if components <= (*before).max(1) {
+            return;
+        }
+        let stayed = |node: NodeId| held[node.index()] && held_before.get(node.index()) == Some(&true);
+        let parts = open.among(stayed).components().count();
+        if parts > (*before).max(1) {
+            self.seen.fell_apart.get_or_insert((now, *before, parts));
+        }
+    }
+}
+
+/// Those of the links over which something can pass.
+fn uncut<W: World>(playback: &Playback<W>, links: Arc<Graph>) -> Arc<Graph> {
+    if !playback.is_harmed() {
+        return links;
+    }
+    let open = links.edges().filter(|&(a, b)| !playback.network().world().is_cut(a, b));
+    let open: Vec<(u32, u32)> = open.map(|(a, b)| (a.0, b.0)).collect();
+    Arc::new(Graph::from_edges(links.nodes(), &open))
 }
 
 fn one_sided<W: World>(network: &Network<W>) -> Vec<(NodeId, NodeId)> {

@@ -78,7 +78,7 @@ impl Node {
     fn depart(&mut self, net: &mut impl Transport<Node>, round: u32) {
         let mut heirs = self.neighbors.to_vec();
         heirs.sort_by_cached_key(|&heir| net.identity(heir));
-        if self.aside.overlay == OverlayKind::Regular {
+        if self.is_regular() {
             heirs = self.along_links(heirs);
         }
         if heirs.is_empty() {
@@ -116,8 +116,8 @@ impl Node {
             Some(departure) if goes_first && !departure.after.contains(&from) => departure.after.push(from),
             _ => {}
         }
-        self.aside.book.remove(from);
-        if self.aside.overlay == OverlayKind::Regular {
+        self.forget_address(from);
+        if self.is_regular() {
             self.aside.regular.expect_leave(from);
         }
         let Some(place) = heirs.iter().position(|&heir| heir == net.me()) else { return };

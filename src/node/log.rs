@@ -8,7 +8,7 @@
 //! left: the next life goes on right after the last sequence number that it finds, under the same incarnation. Numbers
 //! that were reserved ahead and skipped would be holes that nobody can ever fill.
 
-use super::{Node, OverlayKind, Weakness};
+use super::{Node, Weakness};
 use crate::id::NodeId;
 use crate::message::Payload;
 use crate::protocol::Notice;
@@ -86,24 +86,27 @@ impl Unsynced {
 impl Node {
     /// A new life: takes up what is in the log, in the order in which it got there.
     pub(super) fn recover(&mut self, net: &mut impl Transport<Node>, log: &[NodeRecord]) {
-        let begins_anew = self.lacks(Weakness::ReusedSequences);
         for &record in log {
             match record {
-                NodeRecord::Delivered { payload } | NodeRecord::Published { payload } => {
+                NodeRecord::Delivered { payload } => self.remember_broadcast(net, payload),
+                NodeRecord::Published { payload } => {
                     self.remember_broadcast(net, payload);
+                    self.resume_series(net, payload);
                 }
                 NodeRecord::Neighbor { peer } => self.remember_neighbor(net, peer),
             }
         }
-        for record in log {
-            // Others may have told it of what it published before it lost its log: that series is not its own any more.
-            let NodeRecord::Published { payload } = *record else { continue };
-            let broadcast = net.broadcast(payload);
-            let publisher = &mut self.aside.publisher;
-            publisher.restored = Some(broadcast.origin.incarnation);
-            if !begins_anew {
-                publisher.next_sequence = broadcast.sequence + 1;
-            }
+    }
+
+    /// Goes on after a broadcast of its own. (Others may have told it of what it published before it lost its log: such
+    /// a series is not its own any more.)
+    fn resume_series(&mut self, net: &impl Transport<Node>, payload: Payload) {
+        let begins_anew = self.lacks(Weakness::ReusedSequences);
+        let broadcast = net.broadcast(payload);
+        let publisher = &mut self.aside.publisher;
+        publisher.restored = Some(broadcast.origin.incarnation);
+        if !begins_anew {
+            publisher.next_sequence = broadcast.sequence + 1;
         }
     }
 
@@ -137,10 +140,7 @@ impl Node {
 
     /// Writes down who became a neighbor.
     pub(super) fn log_neighbor(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
-        if self.aside.overlay != OverlayKind::Regular
-            || self.lacks(Weakness::NoLog)
-            || self.aside.unsynced.is_full()
-        {
+        if !self.is_regular() || self.lacks(Weakness::NoLog) || self.aside.unsynced.is_full() {
             return;
         }
         if net.append(NodeRecord::Neighbor { peer }) == Durability::Pending {

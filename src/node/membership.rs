@@ -46,10 +46,18 @@ impl Node {
 
     /// Somebody named a node: for the overlay's book.
     pub(super) fn note_address(&mut self, net: &mut impl Transport<Node>, node: NodeId, introducer: NodeId) {
-        if self.aside.overlay != OverlayKind::Regular {
+        if !self.is_regular() {
             self.aside.book.add(net, node);
         } else if node != net.me() {
             self.aside.regular.book.hear(net.now(), node, introducer);
+        }
+    }
+
+    /// A node is not to be found any more.
+    pub(super) fn forget_address(&mut self, node: NodeId) {
+        match self.aside.overlay {
+            OverlayKind::Regular => self.aside.regular.book.remove(node),
+            _ => self.aside.book.remove(node),
         }
     }
 
@@ -102,7 +110,7 @@ impl Node {
             return;
         }
         self.note_address(net, peer, peer);
-        if self.aside.overlay == OverlayKind::Regular && is_new {
+        if self.is_regular() && is_new {
             self.gained(net, peer);
         }
         self.perform_duties(net, peer);
@@ -118,7 +126,7 @@ impl Node {
 
     /// This node may have become a member between its own words of a handshake and the peer's.
     pub(super) fn tell_of_membership(&mut self, net: &mut impl Transport<Node>, peer: NodeId, member: bool) {
-        if self.aside.overlay == OverlayKind::Regular && !self.aside.is_newcomer && !member {
+        if self.is_regular() && !self.aside.is_newcomer && !member {
             net.send(peer, Control::Welcome { member: true }.into());
         }
     }

@@ -40,6 +40,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// So long a node waits for a neighbor that is to begin their first comparison.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// What is forgotten sooner than it spreads comes back for ever: the retention and the time to heal are no shorter.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// Rounds are no shorter.
 const SHORTEST_ROUND: Duration = Duration::from_millis(100);
 /// A link remembers what the peer has of at most so many origins; what else it has is found when that was fetched.
@@ -66,14 +68,13 @@ pub struct ReconcileConfig {
 }
 
 fn a_second_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    at_least(Duration::from_secs(1), deserializer)
+    at_least(SHORTEST, deserializer)
 }
 
 fn a_tenth_of_a_second_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    at_least(Duration::from_millis(100), deserializer)
+    at_least(SHORTEST_ROUND, deserializer)
 }
 
-/// What is forgotten sooner than it spreads comes back for ever.
 fn at_least<'de, D: Deserializer<'de>>(least: Duration, deserializer: D) -> Result<Duration, D::Error> {
     let duration = DurationText::deserialize(deserializer)?;
     if duration >= least {
@@ -392,7 +393,11 @@ impl Node {
 impl Repair {
     fn new(config: ReconcileConfig) -> Repair {
         Repair {
-            config: ReconcileConfig { every: config.every.max(SHORTEST_ROUND), ..config },
+            config: ReconcileConfig {
+                retention: config.retention.max(SHORTEST),
+                heal: config.heal.max(SHORTEST),
+                every: config.every.max(SHORTEST_ROUND),
+            },
             store: Store::default(),
             links: Vec::new(),
             asked: BTreeMap::new(),

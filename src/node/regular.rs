@@ -26,6 +26,7 @@ use crate::transport::Transport;
 use addresses::Addresses;
 use heirs::Legacy;
 pub use heirs::List;
+pub use join::Walk;
 use join::{Half, Reservation, Shadow};
 use probe::Batch;
 use rand::RngExt;
@@ -60,16 +61,7 @@ pub enum Word {
         walks: u8,
     },
     /// Go on to somebody, and stop in the end at a link to split.
-    Walk {
-        /// For whom, and a number drawn by chance.
-        walk: (NodeId, u32),
-        /// So many walks, which part on the way.
-        walks: u8,
-        /// After so many steps.
-        steps: u8,
-        /// Then so many more until a link is found.
-        extra: u8,
-    },
+    Walk(Walk),
     /// Let us keep our link for the seeker, to split it: offer yourself.
     Reserve {
         /// Who is to come between us.
@@ -142,7 +134,7 @@ impl Word {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Word::Seek { .. } => "seek",
-            Word::Walk { .. } => "walk",
+            Word::Walk(_) => "walk",
             Word::Reserve { .. } => "reserve",
             Word::Refused { .. } => "refused",
             Word::Offer { .. } => "offer",
@@ -305,7 +297,6 @@ impl Regular {
 
     /// A neighbor leaves: its end is no surprise.
     pub(super) fn expect_leave(&mut self, peer: NodeId) {
-        self.book.remove(peer);
         if !self.leavers.contains(&peer) && self.leavers.len() < 2 * HARD {
             self.leavers.push(peer);
         }
@@ -317,7 +308,7 @@ fn later(now: LocalTime, after: Duration) -> LocalTime {
 }
 
 impl Node {
-    fn is_regular(&self) -> bool {
+    pub(super) fn is_regular(&self) -> bool {
         self.aside.overlay == OverlayKind::Regular
     }
 
@@ -366,7 +357,7 @@ impl Node {
         }
         match word {
             Word::Seek { walks } => self.on_seek(net, from, walks),
-            Word::Walk { walk, walks, steps, extra } => self.on_walk(net, walk, walks, steps, extra),
+            Word::Walk(walk) => self.on_walk(net, walk),
             Word::Reserve { seeker, extra } => self.on_reserve(net, from, seeker, extra),
             Word::Refused { seeker, extra } => self.on_refused(net, from, seeker, extra),
             Word::Offer { other, member, list } => self.on_offer(net, from, other, member, list),
@@ -377,11 +368,7 @@ impl Node {
             Word::Busy(others) => self.on_busy(net, from, others),
             Word::Bye => self.on_bye(net, from),
             Word::Neighbors(list) => self.on_neighbors(net, from, list),
-            Word::Shed { walk, goals, steps } => {
-                if !self.aside.regular.passed_before(walk, steps.into()) {
-                    self.on_shed(net, from, walk, goals, steps);
-                }
-            }
+            Word::Shed { walk, goals, steps } => self.on_shed(net, from, walk, goals, steps),
             Word::Unlink { walk } => self.on_unlink(net, from, walk),
             Word::Shuffle(nodes, list) => self.on_shuffle(net, from, nodes, list),
             Word::Shuffled(nodes, list) => self.on_shuffled(net, from, nodes, list),
@@ -433,7 +420,7 @@ impl Node {
             regular.failures = 0;
         }
         regular.leavers.retain(|&leaver| leaver != peer);
-        self.legacies_reached(net, peer);
+        self.legacies_reached(peer);
         self.log_neighbor(net, peer);
         self.neighbors_changed(net);
     }
@@ -612,7 +599,7 @@ impl Node {
             self.aside.regular.book.failed(net.now(), peer);
         }
         if self.lacks(Weakness::ForgetsAddresses) {
-            self.aside.regular.book.remove(peer);
+            self.forget_address(peer);
         }
         let regular = &mut self.aside.regular;
         regular.halves.retain(|half| half.from != peer);

@@ -273,7 +273,7 @@ impl Node {
         failed: &[Errand],
     ) {
         if self.lacks(Weakness::ForgetsAddresses) {
-            self.aside.book.remove(peer);
+            self.forget_address(peer);
         }
         match self.aside.tutorial.search {
             Search::AskedPart { asked, guide } if asked == peer && guide != peer => {

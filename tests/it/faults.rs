@@ -173,6 +173,35 @@ fn where_nobody_knows_the_way_nothing_is_promised() {
     }
 }
 
+/// What it knows is asked even if nothing is ever done to the network.
+#[test]
+fn a_network_that_was_never_one_is_nobodys_fault() {
+    let summary = play(json!({
+        "topology": {"random_regular": {"nodes": 6, "degree": 0}},
+        "node": {"overlay": "static"},
+        "timeline": [{"at": "10s", "do": {"broadcast": {"from": 0}}}],
+        "end": "5min", "expect": ["agreement"]
+    }));
+    let finding = &summary.judgement.findings[0];
+    assert_eq!(finding.verdict, Verdict::Unknown, "{finding:?}");
+    assert!(finding.evidence.contains("there were 6 parts that knew nobody of each other"), "{finding:?}");
+}
+
+/// What is judged is the network just before it was shut down.
+#[test]
+fn a_shutdown_takes_no_overlay_apart() {
+    let summary = play(json!({
+        "timeline": [
+            {"at": "1s", "do": {"broadcast": {"from": 0}}},
+            {"at": "80s", "do": "shutdown"}
+        ],
+        "end": "100s", "expect": ["repair", "agreement"]
+    }));
+    for finding in &summary.judgement.findings {
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+    }
+}
+
 /// A reliable link holds what is sent over a cut, as long as it is not given up; a datagram is gone.
 #[test]
 fn a_short_cut_delays_streams_and_loses_datagrams() {

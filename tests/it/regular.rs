@@ -344,6 +344,33 @@ fn is_known_to_each_other(network: &Simulated) -> bool {
     knowledge.among(|node| network.is_up(node)).components().count() <= 1
 }
 
+/// What is wrong after so long a calm, and a moment later still: a handshake may be under way. Of those who do not know of
+/// each other nothing is expected.
+fn comes_to_rest(network: &mut Simulated, calm: Duration) -> Result<(), String> {
+    if !is_known_to_each_other(network) {
+        return Ok(());
+    }
+    network.run_for(calm);
+    faults(network).or_else(|_| {
+        network.run_for(secs(1));
+        faults(network)
+    })
+}
+
+/// Two that the world linked, and that gave each other up, know each other still.
+#[test]
+fn a_neighbor_that_was_given_is_in_the_book() {
+    let summary = play(&json!({
+        "topology": {"complete": {"nodes": 2}},
+        "node": {"overlay": "regular"},
+        "timeline": [{"at": "5s", "do": {"partition": {"into": {"isolate": 1}, "for": "60s"}}}],
+        "end": "200s", "expect": ["repair", "connected"]
+    }));
+    for finding in summary.judgement.findings.iter().take(2) {
+        assert_eq!(finding.verdict, Verdict::Pass, "{finding:?}");
+    }
+}
+
 /// Up to 60 nodes join, leave, crash, are cut from each other and lose links, at random; then all is calm.
 fn any_history(seed: u64) -> Result<(), String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -398,14 +425,7 @@ fn any_history(seed: u64) -> Result<(), String> {
         }
     }
     cuts.drain(..).for_each(|cut| _ = network.lift(cut));
-    if !is_known_to_each_other(&network) {
-        return Ok(());
-    }
-    network.run_for(secs(240));
-    faults(&network).or_else(|_| {
-        network.run_for(secs(1));
-        faults(&network)
-    })
+    comes_to_rest(&mut network, secs(240))
 }
 
 /// Up to 40 nodes join and leave at random. After each event that changes a link it is seen whether the overlay fell apart.
@@ -437,14 +457,7 @@ fn voluntary_history(seed: u64) -> Result<(), String> {
             }
         }
     }
-    if !is_known_to_each_other(&network) {
-        return Ok(());
-    }
-    network.run_for(secs(120));
-    faults(&network).or_else(|_| {
-        network.run_for(secs(1));
-        faults(&network)
-    })
+    comes_to_rest(&mut network, secs(120))
 }
 
 /// In how many parts those are that ever had a link. (A newcomer whose contacts have all left meanwhile is alone.) Who is

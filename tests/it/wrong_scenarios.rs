@@ -39,6 +39,7 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ("unknown topology", "\"ring\"", "\"rung\""),
     ("unknown key in a topology", "\"nodes\": 5", "\"nodes\": 5, \"degree\": 3"),
     ("unknown key in node", "\"overlay\": \"static\"", "\"overlays\": \"static\""),
+    ("a retention of nothing", "\"broadcast\": \"flood\"", "\"reconcile\": { \"retention\": \"0s\" }"),
     ("unknown overlay", "\"static\"", "\"elastic\""),
     ("unknown key in links", "\"jitter\": \"none\"", "\"loss\": 0.5"),
     ("unknown kind of link", "\"kind\": \"stream\"", "\"kind\": \"river\""),

@@ -167,7 +167,7 @@ impl Node {
 
     fn try_heir(&mut self, net: &mut impl Transport<Node>, dead: NodeId, heir: NodeId) {
         if self.neighbors.contains(heir) {
-            self.legacies_reached(net, heir);
+            self.legacies_reached(heir);
         } else {
             self.court(net, heir, Why::Heir(dead));
         }
@@ -191,7 +191,7 @@ impl Node {
     }
 
     /// A node is a neighbor: so far the path is there.
-    pub(super) fn legacies_reached(&mut self, _net: &mut impl Transport<Node>, peer: NodeId) {
+    pub(super) fn legacies_reached(&mut self, peer: NodeId) {
         let legacies = &mut self.aside.regular.legacies;
         legacies.retain(|legacy| legacy.dead != peer);
         for heirs in legacies.iter_mut().flat_map(|legacy| &mut legacy.directions) {

@@ -15,12 +15,13 @@ use crate::id::NodeId;
 use crate::protocol::State;
 use crate::time::LocalTime;
 use crate::transport::Transport;
-use rand::RngExt;
 use rand::seq::IndexedRandom;
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How far a walk goes.
-pub(super) const STEPS: u8 = 12;
+const STEPS: u8 = 12;
 /// So many of them all walks of a seeker share.
 const SHARED: u8 = 4;
 /// So many walks look at once.
@@ -31,6 +32,27 @@ const EXTRA: u8 = 12;
 /// How long an end of a link that was split remembers the other one: more than twice as long as a death goes unnoticed.
 const SHADOW_TIME: Duration = Duration::from_secs(10);
 const MOST_SHADOWS: usize = 2 * HARD;
+
+/// A walk that looks for neighbors.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Walk {
+    /// For whom.
+    seeker: NodeId,
+    /// Drawn by chance: tells it from others for the same node.
+    number: u32,
+    /// So many walks, which part on the way.
+    walks: u8,
+    /// After so many steps it stops.
+    steps: u8,
+    /// Then it goes so many more until a link is found.
+    extra: u8,
+}
+
+impl Walk {
+    fn new(seeker: NodeId, walks: u8, rng: &mut impl Rng) -> Walk {
+        Walk { seeker, number: rng.random(), walks, steps: STEPS, extra: EXTRA }
+    }
+}
 
 /// A link that was split.
 #[derive(Clone, Copy, Debug)]
@@ -84,9 +106,8 @@ impl Node {
         if self.is_shaken(net.now()) && self.patch_from_book(net) {
             return;
         }
-        let walk = (net.me(), net.rng().random());
-        let walks = self.walks();
-        self.walk_on(net, walk, walks, STEPS, EXTRA);
+        let walk = Walk::new(net.me(), self.walks(), net.rng());
+        self.walk_on(net, walk);
     }
 
     fn walks(&self) -> u8 {
@@ -110,36 +131,25 @@ impl Node {
             // All that a newcomer knows may be about to leave.
             self.on_ask_known(net, from);
         }
-        let walk = (from, net.rng().random());
-        self.walk_on(net, walk, walks.clamp(1, MOST_WALKS), STEPS, EXTRA);
+        let walk = Walk::new(from, walks.clamp(1, MOST_WALKS), net.rng());
+        self.walk_on(net, walk);
     }
 
-    pub(super) fn on_walk(
-        &mut self,
-        net: &mut impl Transport<Node>,
-        walk: (NodeId, u32),
-        walks: u8,
-        steps: u8,
-        extra: u8,
-    ) {
-        if !self.aside.regular.passed_before(walk, u16::from_be_bytes([steps, extra])) {
-            self.walk_on(net, walk, walks.min(MOST_WALKS), steps.min(STEPS), extra);
+    pub(super) fn on_walk(&mut self, net: &mut impl Transport<Node>, walk: Walk) {
+        let Walk { seeker, number, walks, steps, extra } = walk;
+        if !self.aside.regular.passed_before((seeker, number), u16::from_be_bytes([steps, extra])) {
+            let (walks, steps, extra) = (walks.min(MOST_WALKS), steps.min(STEPS), extra.min(EXTRA));
+            self.walk_on(net, Walk { walks, steps, extra, ..walk });
         }
     }
 
     /// A walk goes on from here, or stops; several part after the steps that they share.
-    pub(super) fn walk_on(
-        &mut self,
-        net: &mut impl Transport<Node>,
-        walk: (NodeId, u32),
-        walks: u8,
-        steps: u8,
-        extra: u8,
-    ) {
-        let (seeker, number) = walk;
+    fn walk_on(&mut self, net: &mut impl Transport<Node>, walk: Walk) {
+        let Walk { seeker, number, walks, steps, extra } = walk;
         if walks > 1 && steps <= STEPS - SHARED {
             for further in 0..walks {
-                self.walk_on(net, (seeker, number.wrapping_add(further.into())), 1, steps, extra);
+                let number = number.wrapping_add(further.into());
+                self.walk_on(net, Walk { number, walks: 1, ..walk });
             }
             return;
         }
@@ -147,11 +157,11 @@ impl Node {
         let (steps, extra) = match (steps, extra) {
             (0, _) if self.stop_walk(net, seeker, extra) => return,
             (0, 0) => return,
-            (0, extra) => (0, extra.min(EXTRA) - 1),
+            (0, extra) => (0, extra - 1),
             (steps, extra) => (steps - 1, extra),
         };
         match others.choose(net.rng()) {
-            Some(&next) => net.send(next, Word::Walk { walk, walks, steps, extra }.into()),
+            Some(&next) => net.send(next, Word::Walk(Walk { steps, extra, ..walk }).into()),
             None => {
                 self.stop_walk(net, seeker, 0);
             }
@@ -243,8 +253,8 @@ impl Node {
             self.part_from(net, seeker);
         }
         if extra > 0 {
-            let walk = (seeker, net.rng().random());
-            self.walk_on(net, walk, 1, 1, extra.min(EXTRA) - 1);
+            let walk = Walk::new(seeker, 1, net.rng());
+            self.walk_on(net, Walk { steps: 1, extra: extra.min(EXTRA) - 1, ..walk });
         }
     }
 

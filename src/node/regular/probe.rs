@@ -140,8 +140,8 @@ impl Node {
 
     pub(super) fn shuffle(&mut self, net: &mut impl Transport<Node>) {
         // Who was told longest ago.
-        let untold = self.aside.regular.untold.iter().map(|(peer, _)| *peer);
-        if let Some(peer) = untold.into_iter().find(|&peer| self.neighbors.contains(peer))
+        let mut untold = self.aside.regular.untold.iter().map(|(peer, _)| *peer);
+        if let Some(peer) = untold.find(|&peer| self.neighbors.contains(peer))
             && self.stays()
         {
             let nodes = self.aside.regular.book.sample(net.rng(), peer);

@@ -115,6 +115,9 @@ impl Node {
         steps: u8,
     ) {
         let now = net.now();
+        if self.aside.regular.passed_before(walk, steps.into()) {
+            return;
+        }
         let is_way = self.neighbors.contains(from) && !self.is_shed(now, from) && !self.is_reserved(from);
         if !is_way || self.aside.state != State::Member {
             return;
