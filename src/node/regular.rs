@@ -480,13 +480,16 @@ impl Node {
         let mut missing: Vec<NodeId> = Vec::new();
         for peer in self.neighbors.iter() {
             for &node in &self.list_of(peer)?.nodes {
-                if node != me && !self.neighbors.contains(node) && !missing.contains(&node) {
+                let is_there = |node| node != me && !self.aside.regular.leavers.contains(&node);
+                if is_there(node) && !self.neighbors.contains(node) && !missing.contains(&node) {
                     missing.push(node);
+                }
+                if self.neighbors.len() + missing.len() > TARGET {
+                    return None;
                 }
             }
         }
-        missing.retain(|node| !self.aside.regular.leavers.contains(node));
-        (self.neighbors.len() + missing.len() <= TARGET).then_some(missing)
+        Some(missing)
     }
 
     /// Asks a peer to be a neighbor, as soon as there is a link.

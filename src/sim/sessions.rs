@@ -21,6 +21,9 @@ impl Session {
 /// The session of every link that is up from the start.
 const GIVEN: Session = Session(NonZeroU32::MIN);
 
+/// A node with so many ends looks now and then which of them can be forgotten.
+const MANY: usize = 64;
+
 /// Every node's ends of its links. What is as it was at the start takes no memory beyond the graph, which is shared.
 pub(super) struct Sessions {
     /// The links that were up at the start. They still are, unless `changed` tells otherwise.
@@ -35,8 +38,8 @@ pub(super) struct Sessions {
     latest: Session,
 }
 
-/// One node's view of its link to `peer`. It stays when the link is down: what is sent in a new session must not
-/// overtake what the old one has under way.
+/// One node's view of its link to `peer`. It stays for a while when the link is down: what is sent in a new session must
+/// not overtake what the old one has under way.
 struct End {
     peer: NodeId,
     link: Link,
@@ -101,11 +104,18 @@ impl Sessions {
     }
 
     /// `node` asks for a link to `peer`: the new session and the one before, or `None` if there is a link or a wish already.
-    pub(super) fn begin(&mut self, node: NodeId, peer: NodeId) -> Option<(Session, Option<Session>)> {
+    pub(super) fn begin(
+        &mut self,
+        node: NodeId,
+        peer: NodeId,
+        now: Time,
+    ) -> Option<(Session, Option<Session>)> {
         let before = self.link(node, peer);
         if before.is_some_and(|link| link.state != State::Down) {
             return None;
         }
+        self.make_room(node, now);
+        self.make_room(peer, now);
         let session = self.next();
         self.set(node, peer, session, State::Opening);
         Some((session, before.map(|link| link.session)))
@@ -268,7 +278,8 @@ impl Sessions {
         }
         let mut edges = Vec::new();
         for node in (0..nodes).map(NodeId::at) {
-            let made = self.changed.get(node.index()).into_iter().flatten().map(|end| end.peer);
+            let ends = self.changed.get(node.index()).into_iter().flatten();
+            let made = ends.filter(|end| end.link.state == State::Up).map(|end| end.peer);
             let given =
                 self.given_peers(node).iter().copied().filter(|&peer| self.place(node, peer).is_err());
             for peer in made.chain(given).filter(|peer| node.0 < peer.0) {
@@ -278,6 +289,39 @@ impl Sessions {
             }
         }
         Arc::new(Graph::from_edges(nodes, &edges))
+    }
+
+    /// Forgets links that are down at both ends and have nothing under way, if the memory for a node's ends is used up.
+    /// Nodes that dial each other now and then would have as many ends as there are nodes.
+    fn make_room(&mut self, node: NodeId, now: Time) {
+        let Some(ends) = self.changed.get(node.index()) else { return };
+        if ends.len() < MANY || ends.len() < ends.capacity() {
+            return;
+        }
+        let over: Vec<NodeId> =
+            ends.iter().map(|end| end.peer).filter(|&peer| self.is_over(node, peer, now)).collect();
+        if 2 * over.len() < ends.len() {
+            let further = ends.len();
+            self.changed[node.index()].reserve(further);
+        }
+        for peer in over {
+            for (node, peer) in [(node, peer), (peer, node)] {
+                if let Ok(at) = self.place(node, peer) {
+                    self.changed[node.index()].remove(at);
+                }
+            }
+        }
+    }
+
+    fn is_over(&self, node: NodeId, peer: NodeId, now: Time) -> bool {
+        let is_over = |node, peer| match self.place(node, peer) {
+            Ok(at) => {
+                let end = &self.changed[node.index()][at];
+                end.link.state == State::Down && end.last_arrival < now
+            }
+            Err(_) => true,
+        };
+        self.given.link_end(node, peer).is_none() && is_over(node, peer) && is_over(peer, node)
     }
 
     fn set(&mut self, node: NodeId, peer: NodeId, session: Session, state: State) {

@@ -112,7 +112,7 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> Transport<P> for SimTransport<'_
             let latency = self.core.links.latency(self.core.link_draws, me, peer);
             let time = self.core.now.after(latency);
             self.core.events.push(time, me, Stored::Unreachable { peer });
-        } else if let Some((session, ended)) = self.core.sessions.begin(me, peer) {
+        } else if let Some((session, ended)) = self.core.sessions.begin(me, peer, self.core.now) {
             self.core.control(me, peer, Stored::Open { from: me, session, ended });
         }
     }
