@@ -1,6 +1,11 @@
 //! Who is who: [`NodeId`], an index that means something in this process only, and [`Identity`], the global name.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+mod names;
+
+pub(crate) use names::lent;
+pub use names::{Contact, Names};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 use std::fmt;
 
@@ -33,11 +38,14 @@ impl fmt::Debug for NodeId {
 }
 
 impl Serialize for NodeId {
-    /// A number for people. On a wire a node is named by its identity, so 32 bytes are counted there; within one
-    /// process the index in the first four of them is all that is needed.
+    /// A number for people. On a wire it is a [`Contact`], by the table of [`Names`] that is lent; within one process the
+    /// index is all that is needed, in the first four of the 32 bytes that an identity takes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             return serializer.serialize_u32(self.0);
+        }
+        if let Some(contact) = lent(|names| names.contact(*self)) {
+            return contact.serialize(serializer);
         }
         let mut name = [0u8; 32];
         name[..4].copy_from_slice(&self.0.to_le_bytes());
@@ -49,6 +57,11 @@ impl<'de> Deserialize<'de> for NodeId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
         if deserializer.is_human_readable() {
             return u32::deserialize(deserializer).map(NodeId);
+        }
+        if lent(|_| ()).is_some() {
+            let contact = Contact::deserialize(deserializer)?;
+            let node = lent(|names| names.hear(contact)).flatten();
+            return node.ok_or_else(|| de::Error::custom("no room for the names of further nodes"));
         }
         let name = <[u8; 32]>::deserialize(deserializer)?;
         Ok(NodeId(u32::from_le_bytes([name[0], name[1], name[2], name[3]])))

@@ -64,6 +64,8 @@ pub mod world;
 pub mod cli;
 #[cfg(feature = "draw")]
 pub mod draw;
+#[cfg(feature = "live")]
+pub mod live;
 #[cfg(feature = "mill")]
 pub mod mill;
 

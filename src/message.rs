@@ -3,6 +3,10 @@
 //! A broadcast travels as a [`Payload`], a small handle, so that a flood over a million nodes copies four bytes a
 //! hop and not the text. The content stands once in the world's table of [`Broadcasts`].
 
+mod contents;
+
+pub use contents::Contents;
+
 use crate::id::{Identity, NodeId};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -204,11 +208,14 @@ impl fmt::Debug for Payload {
 }
 
 impl Serialize for Payload {
-    /// A number for people; for the wire four bytes, which stand for the length of the content that follows there
-    /// (the world counts the content's own bytes).
+    /// A number for people. On a wire it is the content, from the table of [`Contents`] that is lent; within one process
+    /// four bytes, which stand for the length of the content (the world counts the content's own bytes).
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             return serializer.serialize_u32(self.0);
+        }
+        if contents::are_lent() {
+            return contents::serialize(*self, serializer);
         }
         self.0.to_le_bytes().serialize(serializer)
     }
@@ -218,6 +225,9 @@ impl<'de> Deserialize<'de> for Payload {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
         if deserializer.is_human_readable() {
             return u32::deserialize(deserializer).map(Payload);
+        }
+        if contents::are_lent() {
+            return contents::deserialize(deserializer);
         }
         <[u8; 4]>::deserialize(deserializer).map(|bytes| Payload(u32::from_le_bytes(bytes)))
     }

@@ -1,0 +1,331 @@
+//! World 2: real nodes over TCP. The [`Node`](crate::Node) that the simulator runs, unchanged, and any other
+//! [`Protocol`].
+//!
+//! [`Live`] holds any number of nodes in this process, each with its own listener, keys and connections; a process with one
+//! node is a network's peer, a process with fifty is a network of its own in which a scenario can be played. What the nodes do
+//! happens under one lock, one thing after the other; connections are carried by tasks around it:
+//!
+//! ```text
+//! socket -> noise (decrypt) -> frame -> core: Protocol::on_message -> queue -> frame -> noise (encrypt) -> socket
+//! ```
+//!
+//! Strangers are kept out: every connection is a Noise handshake in which both ends show that they know the network's secret.
+
+mod clock;
+mod core;
+mod frame;
+mod hello;
+mod journal;
+pub mod keys;
+mod link;
+mod log;
+pub mod noise;
+mod queue;
+mod transport;
+
+use self::core::{Core, Order};
+use crate::fault::{Condition, ConditionId, Crash, Effects};
+use crate::graph::Graph;
+use crate::id::{Identity, NodeId};
+use crate::message::Broadcasts;
+use crate::network::Network;
+use crate::observe::Observer;
+use crate::protocol::{Command, Protocol, State, View};
+use crate::time::Time;
+use crate::world::{Counters, InFlight, World};
+use keys::{Keypair, Secrets};
+use log::Log;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// A connection over which nothing was said for so long is given up.
+const SILENCE: Duration = Duration::from_secs(8);
+/// A node that has nothing to say over a connection says so as often.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// So long a node waits for a connection.
+const DIAL: Duration = Duration::from_secs(1);
+/// So many handshakes of others a node works on at once.
+const HANDSHAKES: usize = 64;
+/// So long the application waits at once; then it may look at other things.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// How long a message takes from one node to another, in addition to what the network takes.
+pub type Latencies = Arc<dyn Fn(NodeId, NodeId) -> Duration + Send + Sync>;
+
+/// What the nodes of a live network have in common.
+#[derive(Clone)]
+pub struct LiveConfig<P: Protocol> {
+    /// The nodes' own configuration.
+    pub node: P::Config,
+    /// What strangers do not know.
+    pub secrets: Secrets,
+    /// How many times faster than real time everything goes, above 0; 1 is real time.
+    pub speed: f64,
+    /// What links take longer than the real ones, if anything.
+    pub latency: Option<Latencies>,
+}
+
+/// Nodes in this process, and their connections to each other and to those of other processes.
+pub struct Live<P: Protocol, O: Observer = ()> {
+    shared: Arc<Shared<P, O>>,
+    /// What was broadcast, as of the last time that this thread looked.
+    broadcasts: Broadcasts,
+    /// Last: its tasks end when all else is gone.
+    runtime: Option<Runtime>,
+}
+
+/// What tasks and threads of the process share.
+struct Shared<P: Protocol, O> {
+    core: Mutex<Core<P, O>>,
+    timers_changed: Notify,
+    runtime: Handle,
+}
+
+impl<P: Protocol, O: Observer + Send + 'static> Shared<P, O>
+where
+    P::Config: Sync,
+{
+    /// Does something with the nodes, and then what they ordered meanwhile.
+    fn with<T>(self: &Arc<Self>, work: impl FnOnce(&mut Core<P, O>) -> T) -> T {
+        let mut core = self.lock();
+        let result = work(&mut core);
+        let orders: Vec<Order> = std::mem::take(&mut core.orders);
+        drop(core);
+        self.carry_out(orders);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core<P, O>> {
+        self.core.lock().expect("a node panicked; what it was about to do nobody knows")
+    }
+
+    fn secrets(&self) -> Secrets {
+        self.lock().config.secrets.clone()
+    }
+}
+
+impl<P: Protocol, O: Observer + Send + 'static> Live<P, O>
+where
+    P::Config: Sync,
+{
+    /// A live world without nodes.
+    ///
+    /// # Errors
+    /// If the system gives no threads or timers.
+    pub fn new(config: LiveConfig<P>, observer: O) -> io::Result<Live<P, O>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let core = Core::new(config, observer);
+        let pause = core.clock.real(KEEP_ALIVE) / 3;
+        let shared = Arc::new(Shared {
+            core: Mutex::new(core),
+            timers_changed: Notify::new(),
+            runtime: runtime.handle().clone(),
+        });
+        runtime.spawn(Arc::clone(&shared).keep_time());
+        runtime.spawn(Arc::clone(&shared).keep_alive(pause));
+        Ok(Live { shared, broadcasts: Broadcasts::default(), runtime: Some(runtime) })
+    }
+
+    /// Starts a node that listens at an address and is known to others by it; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// If nobody can listen there.
+    pub fn start(&mut self, keypair: Keypair, listen: SocketAddr, advertised: Option<SocketAddr>) -> io::Result<NodeId> {
+        let listener = self.shared.runtime.block_on(TcpListener::bind(listen))?;
+        let address = advertised.unwrap_or(listener.local_addr()?);
+        let node = self.shared.lock().add(keypair, address, Log::Memory(Vec::new()));
+        self.bring_up(node, listener);
+        Ok(node)
+    }
+
+    fn bring_up(&mut self, node: NodeId, listener: TcpListener) {
+        let seed = rand::random();
+        let life = self.shared.with(|core| {
+            core.begin_life(node, seed);
+            core.follow_up();
+            core.hosts[node.index()].life
+        });
+        let task = self.shared.runtime.spawn(Arc::clone(&self.shared).listen(node, life, listener));
+        self.shared.lock().hosts[node.index()].listener = Some(task.abort_handle());
+    }
+
+    /// Who is at this address, if anybody is that belongs to the network.
+    pub fn who_is(&self, node: NodeId, address: SocketAddr) -> Option<NodeId> {
+        self.shared.runtime.block_on(self.shared.who_is(node, address))
+    }
+
+    /// What this thread sees of the broadcasts is brought up to date.
+    fn look(&mut self) {
+        let core = self.shared.lock();
+        for broadcast in core.contents.broadcasts().iter().skip(self.broadcasts.len()) {
+            self.broadcasts.insert(broadcast.clone());
+        }
+    }
+
+    /// Does something with the observer.
+    pub fn observed<T>(&self, look: impl FnOnce(&O) -> T) -> T {
+        look(&self.shared.lock().observer)
+    }
+}
+
+impl<P: Protocol, O: Observer> Drop for Live<P, O> {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl<P: Protocol, O: Observer + Send + 'static> Network<Live<P, O>>
+where
+    P::Config: Sync,
+{
+    /// A live network without nodes yet, all of whose nodes will live in this process and listen on loopback.
+    ///
+    /// # Errors
+    /// If the system gives no threads or timers.
+    pub fn live(config: LiveConfig<P>, observer: O) -> io::Result<Self> {
+        Live::new(config, observer).map(Network::of)
+    }
+}
+
+/// The world of a scenario: its nodes listen on loopback.
+///
+/// # Panics
+/// `impose` and what goes with it: nothing can be imposed on real connections. `spawn` and `restart`, if no port can be had.
+impl<P: Protocol, O: Observer + Send + 'static> World for Live<P, O>
+where
+    P::Config: Sync,
+{
+    fn now(&self) -> Time {
+        self.shared.lock().now()
+    }
+
+    fn size(&self) -> usize {
+        self.shared.lock().hosts.len()
+    }
+
+    fn spawn(&mut self) -> NodeId {
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let keypair = Keypair::random().expect("the system gives random numbers");
+        self.start(keypair, loopback, None).expect("loopback has a free port")
+    }
+
+    fn is_up(&self, node: NodeId) -> bool {
+        self.shared.lock().hosts[node.index()].is_up
+    }
+
+    fn command(&mut self, node: NodeId, command: Command) {
+        self.shared.with(|core| core.command(node, command));
+        self.look();
+    }
+
+    fn state(&self, node: NodeId) -> State {
+        self.shared.lock().state(node)
+    }
+
+    fn view(&self, node: NodeId) -> View {
+        self.shared.lock().view(node)
+    }
+
+    fn uptime(&self, node: NodeId) -> Duration {
+        let core = self.shared.lock();
+        let host = &core.hosts[node.index()];
+        host.ended.unwrap_or(core.now()).since(host.started)
+    }
+
+    fn identity(&self, node: NodeId) -> Identity {
+        self.shared.lock().names.identity(node)
+    }
+
+    fn crash(&mut self, node: NodeId, crash: Crash) {
+        self.shared.with(|core| core.end_life(node, Some(crash.log)));
+    }
+
+    fn restart(&mut self, node: NodeId) {
+        if self.is_up(node) {
+            return;
+        }
+        let address = self.shared.lock().hosts[node.index()].address;
+        let listener = self.shared.runtime.block_on(TcpListener::bind(address));
+        self.bring_up(node, listener.expect("its own port is free again"));
+    }
+
+    fn reset(&mut self, a: NodeId, b: NodeId) -> bool {
+        self.shared.with(|core| {
+            let Some(id) = core.session(a, b).map(|session| session.id) else { return false };
+            core.session_over(a, b, id);
+            true
+        })
+    }
+
+    fn impose(&mut self, condition: Condition) -> ConditionId {
+        panic!("a {} cannot be imposed on real connections", condition.name())
+    }
+
+    fn lift(&mut self, _id: ConditionId) -> bool {
+        false
+    }
+
+    fn is_cut(&self, _a: NodeId, _b: NodeId) -> bool {
+        false
+    }
+
+    fn effects(&self, _id: ConditionId) -> Effects {
+        unreachable!("nothing was imposed")
+    }
+
+    fn latency(&self, from: NodeId, to: NodeId) -> Duration {
+        let core = self.shared.lock();
+        core.config.latency.as_ref().map_or(Duration::ZERO, |latency| latency(from, to))
+    }
+
+    fn advance(&mut self, until: Time, _most: u64) -> bool {
+        let (until, glance) = (self.shared.lock().clock.instant(until), Instant::now() + GLANCE);
+        self.shared.runtime.block_on(async { tokio::time::sleep_until(until.min(glance)).await });
+        self.look();
+        Instant::now() >= until
+    }
+
+    fn events(&self) -> u64 {
+        self.shared.lock().events
+    }
+
+    fn changes(&self) -> u64 {
+        self.shared.lock().changes
+    }
+
+    fn in_flight(&self) -> InFlight {
+        self.shared.lock().in_flight
+    }
+
+    fn counters(&self, node: NodeId) -> Counters {
+        self.shared.lock().hosts[node.index()].counters
+    }
+
+    fn broadcasts(&self) -> &Broadcasts {
+        &self.broadcasts
+    }
+
+    fn topology(&self) -> Arc<Graph> {
+        let core = self.shared.lock();
+        let is_up = |node: usize, peer: u32| core.session(NodeId::at(node), NodeId(peer)).map(|s| s.number);
+        let mut edges = Vec::new();
+        for (node, host) in core.hosts.iter().enumerate() {
+            let peers = host.links.keys().copied().filter(|&peer| (node as u32) < peer);
+            for peer in peers.filter(|&peer| (peer as usize) < core.hosts.len()) {
+                let number = is_up(node, peer);
+                if number.is_some() && number == is_up(peer as usize, node as u32) {
+                    edges.push((node as u32, peer));
+                }
+            }
+        }
+        Arc::new(Graph::from_edges(core.hosts.len(), &edges))
+    }
+}

@@ -1,0 +1,251 @@
+//! How links come to be and are carried: dialling, accepting, reading, writing. Tasks that run outside of the lock.
+//!
+//! Of two nodes the one with the smaller identity decides which connection between them is the session, and says so in the
+//! first frame that it sends over it. So two that dial each other at once settle on one.
+
+use super::core::{Core, Order};
+use super::frame::{self, Frames};
+use super::hello::Hello;
+use super::noise::{self, Reader, Writer};
+use super::queue::Queue;
+use super::{DIAL, HANDSHAKES, Shared};
+use crate::id::{Identity, NodeId};
+use crate::observe::Observer;
+use crate::protocol::Protocol;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+/// So long a node waits until the one that decides says which connection is the session.
+const DECISION: Duration = Duration::from_secs(5);
+
+/// So long what a peer still sends after the end of a session is read and thrown away: if it were left unread, the system would
+/// throw away what is still on its way to the peer.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+type Session = noise::Session<TcpStream>;
+
+impl<P: Protocol, O: Observer + Send + 'static> Shared<P, O>
+where
+    P::Config: Sync,
+{
+    /// Does what the nodes ordered while the lock was held.
+    pub(super) fn carry_out(self: &Arc<Self>, orders: Vec<Order>) {
+        for order in orders {
+            match order {
+                Order::Dial { node, peer, attempt } => {
+                    self.runtime.spawn(Arc::clone(self).dial(node, peer, attempt));
+                }
+                Order::LookAtTimers => self.timers_changed.notify_one(),
+            }
+        }
+    }
+
+    /// Accepts whoever comes to a node of this process.
+    pub(super) async fn listen(self: Arc<Self>, node: NodeId, life: u64, listener: TcpListener) {
+        let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+        loop {
+            let Ok((stream, from)) = listener.accept().await else {
+                // Out of descriptors, perhaps: others may be freed soon.
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            // Who finds no place waits for none: a stranger could keep friends out by coming often.
+            let Ok(place) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
+            let shared = Arc::clone(&self);
+            self.runtime.spawn(async move {
+                let met = shared.answer(node, stream, from).await;
+                drop(place);
+                if let Some((session, hello)) = met {
+                    shared.settle(node, life, session, hello).await;
+                }
+            });
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, node: NodeId, stream: TcpStream, from: SocketAddr) -> Option<(Session, Hello)> {
+        stream.set_nodelay(true).ok()?;
+        let (keypair, own) = self.introduction(node);
+        let secrets = self.secrets();
+        let session = noise::accept(stream, &keypair, secrets.valid(today()), &own.encode()).await.ok()?;
+        let hello = Hello::decode(&session.hello)?.seen_from(from);
+        Some((session, hello))
+    }
+
+    fn introduction(self: &Arc<Self>, node: NodeId) -> (Arc<super::keys::Keypair>, Hello) {
+        self.with(|core| (Arc::clone(&core.hosts[node.index()].keypair), core.hello(node)))
+    }
+
+    async fn dial(self: Arc<Self>, node: NodeId, peer: NodeId, attempt: u64) {
+        let (life, identity, addresses) = self.with(|core| {
+            (core.hosts[node.index()].life, core.names.identity(peer), core.names.addresses(peer))
+        });
+        for address in addresses {
+            if let Some((session, hello)) = self.reach(node, address, Some(identity)).await
+                && self.settle(node, life, session, hello).await
+            {
+                return;
+            }
+        }
+        self.with(|core| core.dial_failed(node, peer, attempt));
+    }
+
+    /// Dials an address and shakes hands with whoever is there, or with nobody but the one that is expected.
+    async fn reach(
+        self: &Arc<Self>,
+        node: NodeId,
+        address: SocketAddr,
+        expected: Option<Identity>,
+    ) -> Option<(Session, Hello)> {
+        let (keypair, own) = self.introduction(node);
+        for secret in self.secrets().valid(today()) {
+            let stream = timeout(DIAL, TcpStream::connect(address)).await.ok()?.ok()?;
+            stream.set_nodelay(true).ok()?;
+            if let Ok(session) = noise::dial(stream, &keypair, secret, &own.encode(), expected).await {
+                let hello = Hello::decode(&session.hello)?.seen_from(address);
+                return Some((session, hello));
+            }
+        }
+        None
+    }
+
+    /// Who is at an address, if anybody is that shares the network's secret.
+    pub(super) async fn who_is(self: &Arc<Self>, node: NodeId, address: SocketAddr) -> Option<NodeId> {
+        let (session, hello) = self.reach(node, address, None).await?;
+        self.with(|core| core.meet(session.peer, hello.address))
+    }
+
+    /// Two nodes have shaken hands. Whether the connection became their session, or another one is.
+    async fn settle(self: &Arc<Self>, node: NodeId, life: u64, session: Session, hello: Hello) -> bool {
+        let noise::Session { peer: identity, reader, writer, .. } = session;
+        let Some(peer) = self.with(|core| core.meet(identity, hello.address)) else { return false };
+        let mut carrier = Carrier { node, peer, reader, frames: Frames::default() };
+        if self.with(|core| core.decides(node, identity)) {
+            let Some((queue, id, number)) = self.with(|core| core.accept(node, life, peer, &hello)) else {
+                return true;
+            };
+            queue.push(|bytes| _ = frame::push(bytes, |body| body.extend_from_slice(&number.to_le_bytes())));
+            self.carry(carrier, queue, id, writer);
+            return true;
+        }
+        let Ok(Some(number)) = timeout(DECISION, carrier.decision()).await else {
+            return self.with(|core| core.session(node, peer).is_some());
+        };
+        match self.with(|core| core.adopt(node, life, peer, &hello, number)) {
+            Some((queue, id)) => {
+                self.carry(carrier, queue, id, writer);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn carry(
+        self: &Arc<Self>,
+        carrier: Carrier,
+        queue: Arc<Queue>,
+        id: u64,
+        writer: Writer<WriteHalf<TcpStream>>,
+    ) {
+        let Carrier { node, peer, .. } = carrier;
+        let write = self.runtime.spawn(Arc::clone(self).write(node, peer, id, queue, writer));
+        let read = self.runtime.spawn(Arc::clone(self).read(carrier, id));
+        self.with(|core| {
+            core.carried_by(node, peer, id, vec![write.abort_handle(), read.abort_handle()]);
+            core.follow_up();
+        });
+    }
+
+    async fn write(
+        self: Arc<Self>,
+        node: NodeId,
+        peer: NodeId,
+        id: u64,
+        queue: Arc<Queue>,
+        mut writer: Writer<WriteHalf<TcpStream>>,
+    ) {
+        while let Some(bytes) = queue.take().await {
+            if writer.write(&bytes).await.is_err() {
+                break;
+            }
+        }
+        _ = writer.close().await;
+        self.with(|core| core.session_over(node, peer, id));
+    }
+
+    async fn read(self: Arc<Self>, mut carrier: Carrier, id: u64) {
+        let Carrier { node, peer, .. } = carrier;
+        // What came together with the decision.
+        let mut goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
+        while goes_on && carrier.reader.read(carrier.frames.buffer_mut()).await.is_ok() {
+            goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
+        }
+        self.with(|core| core.session_over(node, peer, id));
+        let rest = async {
+            let mut thrown_away = Vec::new();
+            while carrier.reader.read(&mut thrown_away).await.is_ok() {
+                thrown_away.clear();
+            }
+        };
+        _ = timeout(FAREWELL, rest).await;
+    }
+
+    /// Fires timers when they are due, for as long as the process lives.
+    pub(super) async fn keep_time(self: Arc<Self>) {
+        loop {
+            let next = self.with(Core::fire_timers);
+            tokio::select! {
+                () = self.timers_changed.notified() => {}
+                () = async { tokio::time::sleep_until(next.expect("checked")).await }, if next.is_some() => {}
+            }
+        }
+    }
+
+    /// Keeps idle sessions alive, for as long as the process lives.
+    pub(super) async fn keep_alive(self: Arc<Self>, pause: Duration) {
+        loop {
+            sleep(pause).await;
+            self.with(Core::keep_alive);
+        }
+    }
+}
+
+/// For how long a secret holds is a matter of the real calendar.
+#[expect(clippy::disallowed_types, reason = "see above")]
+fn today() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
+/// One end of a connection that reads.
+struct Carrier {
+    node: NodeId,
+    peer: NodeId,
+    reader: Reader<ReadHalf<TcpStream>>,
+    frames: Frames,
+}
+
+impl Carrier {
+    /// The first frame: the session's number, from the one that decides.
+    async fn decision(&mut self) -> Option<u32> {
+        loop {
+            if let Some(body) = self.frames.next().ok()? {
+                return body.try_into().ok().map(u32::from_le_bytes);
+            }
+            self.reader.read(self.frames.buffer_mut()).await.ok()?;
+        }
+    }
+}
+
+impl Hello {
+    /// A node that listens everywhere can be reached where it came from.
+    fn seen_from(mut self, from: SocketAddr) -> Hello {
+        if self.address.ip().is_unspecified() {
+            self.address.set_ip(from.ip());
+        }
+        self
+    }
+}

@@ -1,0 +1,112 @@
+//! What waits to be written to a peer. Senders never wait; who writes too much loses the session.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+/// So many bytes may wait: a peer that reads more slowly for so long loses its session, and gets what it missed later.
+pub(super) const MOST_QUEUED: usize = 16 << 20;
+
+/// A node whose neighbor has so many bytes waiting publishes nothing new: relays never stop reading, so the publisher is
+/// who has to wait.
+pub(super) const BUSY: usize = 256 << 10;
+
+/// From many senders to one writer.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+    /// What the link takes longer than the real one.
+    latency: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    parts: VecDeque<Part>,
+    bytes: usize,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Part {
+    due: Instant,
+    bytes: Vec<u8>,
+}
+
+impl Queue {
+    /// Of a link that takes so much longer than the real one.
+    pub(super) fn new(latency: Duration) -> Queue {
+        Queue { latency, ..Queue::default() }
+    }
+
+    /// Lets `write` append to what is to be sent; how many bytes wait now. After the end nothing is taken.
+    pub(super) fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return 0;
+        }
+        let due = Instant::now() + self.latency;
+        let is_idle = waiting.parts.is_empty();
+        if is_idle || !self.latency.is_zero() {
+            waiting.parts.push_back(Part { due, bytes: Vec::new() });
+        }
+        let part = &mut waiting.parts.back_mut().expect("one is there").bytes;
+        let before = part.len();
+        write(part);
+        let written = part.len() - before;
+        waiting.bytes += written;
+        let bytes = waiting.bytes;
+        drop(waiting);
+        if is_idle {
+            self.changed.notify_one();
+        }
+        bytes
+    }
+
+    /// How many bytes wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().bytes
+    }
+
+    /// What waits is still written, and no more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes all that is due, as soon as anything is; none when it is closed and empty.
+    pub(super) async fn take(&self) -> Option<Vec<u8>> {
+        loop {
+            let next = {
+                let mut waiting = self.lock();
+                match waiting.parts.front().map(|part| part.due) {
+                    Some(due) if due <= Instant::now() => return Some(waiting.take_due()),
+                    None if waiting.closed => return None,
+                    next => next,
+                }
+            };
+            match next {
+                Some(due) => sleep_until(due).await,
+                None => self.changed.notified().await,
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().expect("nobody panics while it is locked")
+    }
+}
+
+impl Waiting {
+    fn take_due(&mut self) -> Vec<u8> {
+        let now = Instant::now();
+        let mut taken = self.parts.pop_front().map(|part| part.bytes).unwrap_or_default();
+        while let Some(part) = self.parts.pop_front_if(|part| part.due <= now) {
+            taken.extend_from_slice(&part.bytes);
+        }
+        self.bytes -= taken.len();
+        taken
+    }
+}

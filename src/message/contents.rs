@@ -1,0 +1,135 @@
+//! What stands on a wire for a [`Payload`]: the broadcast itself.
+//!
+//! [`Contents`] holds what a process has of all broadcasts, and finds them by origin and sequence. While it is
+//! [lent](Contents::lend), payloads that are encoded or decoded on this thread are translated by it. A broadcast that comes
+//! once more is found again, not stored; its id is computed when it comes first, and never travels.
+
+use super::{Broadcast, Broadcasts, Origin, Payload, Series, Timestamp};
+use crate::id::{NodeId, lent};
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use std::cell::RefCell;
+
+thread_local! {
+    static LENT: RefCell<Option<Contents>> = const { RefCell::new(None) };
+}
+
+/// All broadcasts that a process knows.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    broadcasts: Broadcasts,
+    /// Looked up only.
+    places: FxHashMap<(Series, u64), Payload>,
+}
+
+/// A broadcast on a wire.
+#[derive(Serialize, Deserialize)]
+struct Written<'a> {
+    origin: NodeId,
+    incarnation: u64,
+    sequence: u64,
+    title: &'a str,
+    message: &'a str,
+    micros: u64,
+}
+
+impl Contents {
+    /// Adds a broadcast, if it is new; what is there under its origin and sequence stands.
+    pub fn insert(&mut self, broadcast: Broadcast) -> Payload {
+        let (origin, sequence) = (broadcast.origin, broadcast.sequence);
+        if let Some(payload) = self.find(origin, sequence) {
+            return payload;
+        }
+        let payload = self.broadcasts.insert(broadcast);
+        self.places.insert((self.broadcasts.series(payload), sequence), payload);
+        payload
+    }
+
+    fn find(&self, origin: Origin, sequence: u64) -> Option<Payload> {
+        let series = *self.broadcasts.origins.get(&origin)?;
+        self.places.get(&(series, sequence)).copied()
+    }
+
+    /// All of them.
+    pub fn broadcasts(&self) -> &Broadcasts {
+        &self.broadcasts
+    }
+
+    /// Translates by this table whatever `work` encodes and decodes. A table of [names](crate::id::Names) must be lent too.
+    pub fn lend<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let own = std::mem::take(self);
+        LENT.with_borrow_mut(|lent| *lent = Some(own));
+        let result = work();
+        *self = LENT.with_borrow_mut(Option::take).expect("it was lent above");
+        result
+    }
+}
+
+pub(super) fn are_lent() -> bool {
+    LENT.with_borrow(Option::is_some)
+}
+
+pub(super) fn serialize<S: Serializer>(payload: Payload, serializer: S) -> Result<S::Ok, S::Error> {
+    LENT.with_borrow(|contents| {
+        let contents = contents.as_ref().expect("asked for where contents are lent");
+        if payload.index() >= contents.broadcasts.len() {
+            return Err(ser::Error::custom("a payload of another process"));
+        }
+        let Broadcast { origin, sequence, message, .. } = contents.broadcasts.get(payload);
+        let written = Written {
+            origin: origin.node,
+            incarnation: origin.incarnation,
+            sequence: *sequence,
+            title: &message.title,
+            message: &message.message,
+            micros: message.time.micros(),
+        };
+        written.serialize(serializer)
+    })
+}
+
+pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
+    let written = Written::deserialize(deserializer)?;
+    let Written { origin, incarnation, sequence, title, message, micros } = written;
+    let origin = Origin { node: origin, incarnation };
+    let identity = lent(|names| names.identity(origin.node));
+    let identity = identity.ok_or_else(|| de::Error::custom("contents without names"))?;
+    LENT.with_borrow_mut(|contents| {
+        let contents = contents.as_mut().expect("asked for where contents are lent");
+        if let Some(payload) = contents.find(origin, sequence) {
+            return Ok(payload);
+        }
+        let time = Timestamp::from_micros(micros);
+        Ok(contents.insert(Broadcast::new(origin, identity, sequence, title.into(), message.into(), time)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{Identity, Names};
+
+    #[test]
+    fn a_broadcast_is_the_same_in_another_process_and_is_stored_once() {
+        let (mut names, mut contents) = (Names::new(9), Contents::default());
+        let origin = Origin { node: names.intern(Identity([7; 32])).unwrap(), incarnation: 3 };
+        let time = Timestamp::from_micros(99);
+        let sent = Broadcast::new(origin, Identity([7; 32]), 5, "#BROADCAST".into(), "hello".into(), time);
+        let payload = contents.insert(sent.clone());
+        let bytes = names.lend(|| contents.lend(|| postcard::to_allocvec(&payload))).unwrap();
+
+        let (mut names, mut contents) = (Names::new(9), Contents::default());
+        names.intern(Identity([1; 32]));
+        for _ in 0..2 {
+            let read: Payload = names.lend(|| contents.lend(|| postcard::from_bytes(&bytes))).unwrap();
+            let read = contents.broadcasts().get(read);
+            assert_eq!((&read.message, read.identity, read.sequence), (&sent.message, sent.identity, 5));
+            assert_eq!(read.origin, Origin { node: NodeId(1), incarnation: 3 });
+        }
+        assert_eq!(contents.broadcasts().len(), 1);
+        for end in 0..bytes.len() {
+            let cut = names.lend(|| contents.lend(|| postcard::from_bytes::<Payload>(&bytes[..end])));
+            assert!(cut.is_err());
+        }
+    }
+}
