@@ -12,6 +12,8 @@ mod draw;
 mod explain;
 mod files;
 mod halt;
+#[cfg(feature = "live")]
+mod live;
 mod lockstep;
 mod memory;
 mod mill;
@@ -41,7 +43,7 @@ use std::process::ExitCode;
 pub fn main_with<P>() -> ExitCode
 where
     P: Protocol,
-    P::Config: Serialize + DeserializeOwned + Default + JsonSchema,
+    P::Config: Serialize + DeserializeOwned + Default + JsonSchema + Sync,
 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

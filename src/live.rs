@@ -55,6 +55,9 @@ const HANDSHAKES: usize = 64;
 /// So long the application waits at once; then it may look at other things.
 const GLANCE: Duration = Duration::from_millis(20);
 
+/// So long it may take to set up the links of a network that is there from the start.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// How long a message takes from one node to another, in addition to what the network takes.
 pub type Latencies = Arc<dyn Fn(NodeId, NodeId) -> Duration + Send + Sync>;
 
@@ -69,6 +72,8 @@ pub struct LiveConfig<P: Protocol> {
     pub speed: f64,
     /// What links take longer than the real ones, if anything.
     pub latency: Option<Latencies>,
+    /// Whether all nodes and their links are there from the start, as [`Live::give`] gives them.
+    pub is_given: bool,
 }
 
 /// Nodes in this process, and their connections to each other and to those of other processes.
@@ -120,7 +125,10 @@ where
     /// If the system gives no threads or timers.
     pub fn new(config: LiveConfig<P>, observer: O) -> io::Result<Live<P, O>> {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-        let core = Core::new(config, observer);
+        let mut core = Core::new(config, observer);
+        if !core.config.is_given {
+            core.clock.start();
+        }
         let pause = core.clock.real(KEEP_ALIVE) / 3;
         let shared = Arc::new(Shared {
             core: Mutex::new(core),
@@ -136,7 +144,12 @@ where
     ///
     /// # Errors
     /// If nobody can listen there.
-    pub fn start(&mut self, keypair: Keypair, listen: SocketAddr, advertised: Option<SocketAddr>) -> io::Result<NodeId> {
+    pub fn start(
+        &mut self,
+        keypair: Keypair,
+        listen: SocketAddr,
+        advertised: Option<SocketAddr>,
+    ) -> io::Result<NodeId> {
         let listener = self.shared.runtime.block_on(TcpListener::bind(listen))?;
         let address = advertised.unwrap_or(listener.local_addr()?);
         let node = self.shared.lock().add(keypair, address, Log::Memory(Vec::new()));
@@ -153,6 +166,36 @@ where
         });
         let task = self.shared.runtime.spawn(Arc::clone(&self.shared).listen(node, life, listener));
         self.shared.lock().hosts[node.index()].listener = Some(task.abort_handle());
+    }
+
+    /// Starts all nodes of a graph, on loopback, and links them; then time begins to pass.
+    ///
+    /// # Errors
+    /// If the links are not all up within half a minute.
+    pub fn give(&mut self, graph: &Graph) -> io::Result<()> {
+        graph.node_ids().for_each(|_| _ = self.spawn());
+        self.shared.with(|core| graph.edges().for_each(|(a, b)| core.open(a, b)));
+        let deadline = Instant::now() + PATIENCE;
+        while self.topology().edge_count() < graph.edge_count() {
+            if Instant::now() > deadline {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "not all links came up"));
+            }
+            self.shared.runtime.block_on(async { tokio::time::sleep(GLANCE).await });
+        }
+        self.shared.with(|core| core.clock.start());
+        Ok(())
+    }
+
+    /// Stops everything where it stands, and gives the observer back.
+    pub fn end(&mut self) -> O
+    where
+        O: Default,
+    {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+        self.look();
+        std::mem::take(&mut self.shared.lock().observer)
     }
 
     /// Who is at this address, if anybody is that belongs to the network.

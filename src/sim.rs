@@ -659,4 +659,8 @@ impl<P: Protocol, O: Observer, Q: Queue<Event>> World for Sim<P, O, Q> {
     fn topology(&self) -> Arc<Graph> {
         self.core.sessions.graph(self.nodes.len())
     }
+
+    fn digest(&self) -> Option<String> {
+        Some(Sim::digest(self).to_string())
+    }
 }

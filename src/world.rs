@@ -117,6 +117,11 @@ pub trait World {
 
     /// The links that are up.
     fn topology(&self) -> Arc<Graph>;
+
+    /// Everything that happened so far, as one number in text, where a run can be repeated exactly.
+    fn digest(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Messages that are on their way.

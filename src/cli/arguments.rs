@@ -134,12 +134,48 @@ pub(super) struct RunArguments {
     /// Stop at the first such event and show how everybody is: `"delivered 17 3"` (node 17, broadcast 3), `"crashed 4"`
     #[arg(long = "break", value_name = "EVENT", conflicts_with_all = ["trace", "check_determinism"])]
     pub(super) breakpoint: Option<Breakpoint>,
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    pub(super) live: LiveArguments,
     /// Print the summary as JSON
     #[arg(long, conflicts_with = "quiet")]
     pub(super) json: bool,
     /// Print nothing but errors; the exit code tells the verdict
     #[arg(long)]
     pub(super) quiet: bool,
+}
+
+/// How a scenario is played by real nodes.
+#[cfg(feature = "live")]
+#[derive(Args)]
+pub(super) struct LiveArguments {
+    /// Play the scenario with real nodes over TCP on this machine, in real time
+    #[arg(long, conflicts_with_all = ["check_determinism", "until", "breakpoint"])]
+    pub(super) live: bool,
+    /// Simulate the scenario and play it with real nodes, and show how far the two agree
+    #[arg(long, conflicts_with_all = ["live", "json", "check_determinism", "until", "breakpoint"])]
+    pub(super) both: bool,
+    /// How many times faster than real time the real nodes go, 0.1 to 100
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = parse_speed)]
+    pub(super) speed: f64,
+}
+
+#[cfg(feature = "live")]
+impl LiveArguments {
+    fn repeat(&self) -> String {
+        let speed = if self.speed == 1.0 { String::new() } else { format!(" --speed {}", self.speed) };
+        match (self.live, self.both) {
+            (true, _) => format!(" --live{speed}"),
+            (_, true) => format!(" --both{speed}"),
+            _ => String::new(),
+        }
+    }
+}
+
+#[cfg(feature = "live")]
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.1..=100.0).contains(speed));
+    speed.ok_or_else(|| "a speed is a number from 0.1 to 100".into())
 }
 
 #[derive(Args)]
@@ -304,9 +340,13 @@ impl RunArguments {
             false => format!(" --out {}", quoted(&self.out.to_string_lossy())),
         };
         let trace = if self.trace { " --trace" } else { "" };
+        #[cfg(feature = "live")]
+        let live = self.live.repeat();
+        #[cfg(not(feature = "live"))]
+        let live = "";
         let weaken = self.weaken.as_deref();
         let weaken = weaken.map_or(String::new(), |name| format!(" --weaken {}", quoted(name)));
-        format!("{}{weaken}{out}{trace}", self.scenario.repeat(file.seed, file.names_data()))
+        format!("{}{weaken}{out}{trace}{live}", self.scenario.repeat(file.seed, file.names_data()))
     }
 }
 

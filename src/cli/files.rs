@@ -43,6 +43,9 @@ pub(super) fn status<W: World>(network: &Network<W>) -> Status {
     Status { network: whole, nodes: Some(nodes), left_out: None }
 }
 
+/// What the files of the network at the end are called.
+const LAST: &str = "topology";
+
 /// A network at a moment of a run, to be drawn and exported.
 pub(super) struct Moment {
     /// What its files are called.
@@ -59,7 +62,7 @@ pub(super) struct Moment {
 impl Moment {
     /// The network with which a run ends.
     pub(super) fn last<C>(scenario: &Scenario<C>, network: Closing, metrics: &Metrics) -> Moment {
-        let (name, caption) = ("topology".into(), scenario.file.question.clone());
+        let (name, caption) = (LAST.into(), scenario.file.question.clone());
         Moment { name, caption, network, hops: metrics.first_hops(), talk: Vec::new() }
     }
 
@@ -113,24 +116,25 @@ impl Moment {
 }
 
 /// Which exports are left out, and why, if any are.
-pub(super) fn left_out(moments: &[Moment]) -> Option<String> {
-    let large = |moment: &&Moment| !Export::is_useful(&moment.network.graph);
-    let names: Vec<String> =
-        moments.iter().filter(large).map(|moment| format!("{0}.dot, {0}.graphml", moment.name)).collect();
+pub(super) fn left_out(moments: &[Moment], closing: &Closing) -> Option<String> {
+    let networks = moments.iter().map(|moment| (moment.name.as_str(), &moment.network));
+    let networks = networks.chain([(LAST, closing)]);
+    let large = networks.filter(|(_, network)| !Export::is_useful(&network.graph));
+    let names: Vec<String> = large.map(|(name, _)| format!("{name}.dot, {name}.graphml")).collect();
     let (nodes, links) = (counted(Export::MOST_NODES), counted(Export::MOST_LINKS));
     let why = format!("more than {nodes} nodes or {links} links");
     (!names.is_empty()).then(|| format!("{}: {why}", names.join(", ")))
 }
 
 /// Exports the network at these moments.
-pub(super) fn exports<C>(results: &Results, scenario: &Scenario<C>, moments: &[Moment]) -> io::Result<()> {
+pub(super) fn exports<C>(results: &Results, scenario: &Scenario<C>, moments: &[&Moment]) -> io::Result<()> {
     let mut useful = moments.iter().filter(|moment| Export::is_useful(&moment.network.graph));
     useful.try_for_each(|moment| moment.export(results, scenario))
 }
 
 /// Draws the network at these moments. Every node stands at the same place in all pictures.
 #[cfg(feature = "draw")]
-pub(super) fn pictures<C>(results: &Results, scenario: &Scenario<C>, moments: &[Moment]) -> io::Result<()> {
+pub(super) fn pictures<C>(results: &Results, scenario: &Scenario<C>, moments: &[&Moment]) -> io::Result<()> {
     let union = union(moments);
     let layout = Layout::force_directed(&union, scenario.file.seed);
     let mut since = None;
@@ -149,7 +153,7 @@ pub(super) fn pictures<C>(results: &Results, scenario: &Scenario<C>, moments: &[
 
 /// Every link of these moments; a single graph as it is, for it may be large.
 #[cfg(feature = "draw")]
-fn union(moments: &[Moment]) -> Cow<'_, Graph> {
+fn union<'a>(moments: &[&'a Moment]) -> Cow<'a, Graph> {
     match moments {
         [moment] => Cow::Borrowed(&moment.network.graph),
         _ => Cow::Owned(Graph::union(moments.iter().map(|moment| &*moment.network.graph))),

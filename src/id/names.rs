@@ -170,7 +170,10 @@ mod tests {
         assert_eq!(there.intern(identity(1)), Some(NodeId(0)));
         let bytes = encoded(&mut here, &nodes);
         let read: Vec<NodeId> = there.lend(|| postcard::from_bytes(&bytes)).unwrap();
-        assert_eq!(read.iter().map(|&node| there.identity(node)).collect::<Vec<_>>(), [3, 1, 2].map(identity));
+        assert_eq!(
+            read.iter().map(|&node| there.identity(node)).collect::<Vec<_>>(),
+            [3, 1, 2].map(identity)
+        );
         assert_eq!(read[1], NodeId(0));
         assert_eq!(there.addresses(read[0]), ["127.0.0.1:5050".parse().unwrap()]);
     }

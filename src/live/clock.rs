@@ -8,31 +8,39 @@ use tokio::time::Instant;
 /// Tells the time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
-    start: Instant,
+    /// None: it stands still at zero.
+    start: Option<Instant>,
     calendar: Timestamp,
     /// So many times faster than real time.
     speed: f64,
 }
 
 impl Clock {
+    /// A clock that stands still at zero: so a network can be set up that is there from the start.
     #[expect(clippy::disallowed_types, reason = "live messages are dated by the real calendar")]
-    pub(super) fn start(speed: f64) -> Clock {
+    pub(super) fn new(speed: f64) -> Clock {
         let calendar = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let calendar = Timestamp::from_micros(calendar.map_or(0, |since| since.as_micros() as u64));
-        Clock { start: Instant::now(), calendar, speed }
+        Clock { start: None, calendar, speed }
+    }
+
+    /// Time begins to pass, if it does not yet.
+    pub(super) fn start(&mut self) {
+        self.start.get_or_insert_with(Instant::now);
     }
 
     fn nanos(&self) -> u64 {
-        (self.start.elapsed().as_nanos() as f64 * self.speed) as u64
+        // Not zero any more: what a node is given at time zero was there from the start.
+        let passed = |start: Instant| ((start.elapsed().as_nanos() as f64 * self.speed) as u64).max(1);
+        self.start.map_or(0, passed)
     }
 
     pub(super) fn now(&self) -> Time {
         Time::from_nanos(self.nanos())
     }
 
-    /// Never zero: that is when simulated networks begin that are there from the start.
     pub(super) fn local(&self) -> LocalTime {
-        LocalTime::from_nanos(self.nanos().max(1))
+        LocalTime::from_nanos(self.nanos())
     }
 
     pub(super) fn calendar(&self) -> Timestamp {
@@ -46,6 +54,6 @@ impl Clock {
 
     /// When a moment comes.
     pub(super) fn instant(&self, time: Time) -> Instant {
-        self.start + self.real(Duration::from_nanos(time.nanos()))
+        self.start.unwrap_or_else(Instant::now) + self.real(Duration::from_nanos(time.nanos()))
     }
 }

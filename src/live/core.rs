@@ -105,7 +105,11 @@ enum FollowUp {
 
 /// What is to be done outside of the lock.
 pub(super) enum Order {
-    Dial { node: NodeId, peer: NodeId, attempt: u64 },
+    Dial {
+        node: NodeId,
+        peer: NodeId,
+        attempt: u64,
+    },
     /// Let this thread look at the timers again.
     LookAtTimers,
 }
@@ -113,7 +117,7 @@ pub(super) enum Order {
 impl<P: Protocol, O: Observer> Core<P, O> {
     pub(super) fn new(config: LiveConfig<P>, observer: O) -> Core<P, O> {
         Core {
-            clock: Clock::start(config.speed),
+            clock: Clock::new(config.speed),
             config,
             names: Names::new(MOST_NAMES),
             contents: Contents::default(),
@@ -145,7 +149,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// A node comes into being here; it is still to be started.
     pub(super) fn add(&mut self, keypair: Keypair, address: SocketAddr, log: Log<P::Record>) -> NodeId {
-        let node = self.names.intern(keypair.public).expect("the table has room for the nodes of this process");
+        let node =
+            self.names.intern(keypair.public).expect("the table has room for the nodes of this process");
         assert_eq!(node.index(), self.hosts.len(), "the nodes of this process come first, and only once");
         self.names.prove(node, address);
         self.hosts.push(Host {
@@ -179,11 +184,12 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         host.epoch = seed;
         let records = host.log.earlier();
         self.changes += 1;
+        let is_member = self.config.is_given;
         self.tell(match is_first {
-            true => Observation::Started { node, is_member: false },
-            false => Observation::Restarted { node, is_member: false },
+            true => Observation::Started { node, is_member },
+            false => Observation::Restarted { node, is_member },
         });
-        let config = P::resolved(self.config.node.clone(), false);
+        let config = P::resolved(self.config.node.clone(), is_member);
         let mut net = LiveTransport::new(self, node);
         let state = P::start(&config, &records, &mut net);
         let stops = net.stops;
@@ -220,11 +226,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     }
 
     /// Lets a node handle something.
-    pub(super) fn handle(
-        &mut self,
-        node: NodeId,
-        work: impl FnOnce(&mut P, &mut LiveTransport<'_, P, O>),
-    ) {
+    pub(super) fn handle(&mut self, node: NodeId, work: impl FnOnce(&mut P, &mut LiveTransport<'_, P, O>)) {
         let Some(mut state) = self.hosts[node.index()].node.take() else { return };
         self.events += 1;
         let mut net = LiveTransport::new(self, node);

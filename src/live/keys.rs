@@ -1,4 +1,5 @@
-//! Who a node is and which network it belongs to: its [`Keypair`], the network's [`Secrets`], and their files.
+//! Who a node is and which network it belongs to: its [`Keypair`], the network's [`Secrets`], and their
+//! files.
 #![expect(clippy::disallowed_types, reason = "a secret that was replaced holds until a date")]
 
 use crate::id::Identity;
@@ -25,19 +26,20 @@ const PREFIX: &str = "rumormill-";
 const DIGITS: usize = 64;
 /// Hexadecimal digits of its checksum: a typo passes once in four thousand million times.
 const CHECK_DIGITS: usize = 8;
+const ALL_DIGITS: usize = DIGITS + CHECK_DIGITS;
 
 /// What is wrong with a file of keys or secrets, and what to do about it.
 #[derive(Debug, Error)]
 pub enum KeysError {
     /// There is no such file.
-    #[error("{} does not exist: create it, or copy the one of another node of this network", .0.display())]
+    #[error("{} does not exist: create it, or copy the one of another node", .0.display())]
     Missing(PathBuf),
     /// A file that would be lost is in the way.
-    #[error("{} exists already and is not overwritten: move it away first, if it is no longer needed", .0.display())]
+    #[error("{} exists already and is not overwritten: move it away, if it is not needed", .0.display())]
     Exists(PathBuf),
     /// Users other than the owner may open the file.
-    #[error("{file} is open to other users (mode {mode:03o}): run `chmod 600 {file}`", file = .file.display())]
-    Open {
+    #[error("{0} is open to other users (mode {mode:03o}): run `chmod 600 {0}`", .file.display())]
+    Exposed {
         /// The file.
         file: PathBuf,
         /// Its permission bits.
@@ -60,7 +62,7 @@ pub enum KeysError {
         why: io::Error,
     },
     /// The system would not let us write the file.
-    #[error("{} cannot be written: {why}: check that its folder exists and that you may write there", .file.display())]
+    #[error("{} cannot be written: {why}: does its folder exist, and may you write there?", .file.display())]
     Write {
         /// The file.
         file: PathBuf,
@@ -72,7 +74,8 @@ pub enum KeysError {
     Random,
 }
 
-/// A node's X25519 keys. The public one is its identity, and only who holds the private one can speak in its name.
+/// A node's X25519 keys. The public one is its identity; only who holds the private one can speak in its
+/// name.
 #[derive(Clone)]
 pub struct Keypair {
     private: [u8; 32],
@@ -149,8 +152,8 @@ impl fmt::Debug for Keypair {
     }
 }
 
-/// Whether possession of `identity` can be proved: it is the one way to write a public key, and not a point of low
-/// order. With such a point every key exchange gives zero, so that anybody could speak in its name.
+/// Whether possession of `identity` can be proved: it is the one way to write a public key, and not a point
+/// of low order. With such a point every key exchange gives zero, so that anybody could speak in its name.
 pub(super) fn is_provable(identity: &Identity) -> bool {
     let bytes = &identity.0;
     // Numbers from 2^255 - 19 up are second ways to write a smaller one.
@@ -161,8 +164,8 @@ pub(super) fn is_provable(identity: &Identity) -> bool {
     reduced && curve.dh(bytes, &mut shared).is_ok() && shared != [0; 32]
 }
 
-/// What all nodes of a network know and nobody else. Neither `Debug` nor any error shows it; [`text`](Secret::text)
-/// does.
+/// What all nodes of a network know and nobody else. Neither `Debug` nor any error shows it, only
+/// [`text`](Secret::text) does.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret([u8; 32]);
 
@@ -196,7 +199,7 @@ pub enum BadSecret {
     #[error("a secret begins with `{PREFIX}`")]
     Prefix,
     /// Digits are missing, or there are too many.
-    #[error("a secret has {} digits after `{PREFIX}`, this one has {found}: copy all of it", DIGITS + CHECK_DIGITS)]
+    #[error("a secret has {ALL_DIGITS} digits after `{PREFIX}`, this one has {found}: copy all of it")]
     Length {
         /// Digits that there are.
         found: usize,
@@ -218,7 +221,7 @@ impl FromStr for Secret {
         if let Some(at) = digits.chars().position(|digit| !digit.is_ascii_hexdigit()) {
             return Err(BadSecret::Digit(at + 1));
         }
-        if digits.len() != DIGITS + CHECK_DIGITS {
+        if digits.len() != ALL_DIGITS {
             return Err(BadSecret::Length { found: digits.len() });
         }
         let (secret, check) = digits.split_at(DIGITS);
@@ -263,20 +266,22 @@ impl Secrets {
         Secrets::parse(&text).map_err(|wrong| KeysError::Corrupt { file: path.to_owned(), wrong })
     }
 
-    /// Writes them to `path`, in the place of what was there. After a crash there is the old file or the new one.
+    /// Writes them to `path`, in the place of what was there; after a crash it is the old file or the new
+    /// one.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), KeysError> {
         write_private(path.as_ref(), &self.file_text(), Place::Any)
     }
 
-    /// A new secret becomes the current one; the old one holds for `period` from `now`. See [`Secrets::adopt`].
+    /// A new secret becomes the current one; the old one holds for `period` from `now`: see
+    /// [`Secrets::adopt`].
     pub fn rotate(&mut self, period: Duration, now: SystemTime) -> Result<(), KeysError> {
         self.adopt(Secret::random()?, period, now);
         Ok(())
     }
 
-    /// `secret`, which another node made by [`Secrets::rotate`], becomes the current one; the old one holds for
-    /// `period` from `now`, at most [`MOST_PERIOD`]; with a period of zero, not at all. To adopt the current one
-    /// again changes nothing. A secret before the old one, if it held still, is forgotten.
+    /// `secret`, which another node made by [`Secrets::rotate`], becomes the current one; the old one holds
+    /// for `period` from `now`, at most [`MOST_PERIOD`]; with a period of zero, not at all. To adopt the
+    /// current one again changes nothing. A secret before the old one, if it held still, is forgotten.
     pub fn adopt(&mut self, secret: Secret, period: Duration, now: SystemTime) {
         if secret == self.current {
             return;
@@ -347,7 +352,9 @@ fn date(seconds: &str) -> Result<SystemTime, &'static str> {
 /// The words of each line that says something, with its number from 1.
 fn lines(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
     let numbered = (1..).zip(text.lines()).filter(|(_, line)| !line.trim_start().starts_with('#'));
-    numbered.map(|(number, line)| (number, line.split_whitespace().collect())).filter(|(_, words): &(_, Vec<_>)| !words.is_empty())
+    numbered
+        .map(|(number, line)| (number, line.split_whitespace().collect()))
+        .filter(|(_, words): &(_, Vec<_>)| !words.is_empty())
 }
 
 fn at_line<T>(number: usize, value: Result<T, impl fmt::Display>) -> Result<T, String> {
@@ -395,21 +402,26 @@ fn random() -> Result<[u8; 32], KeysError> {
 
 /// Reads a short file that only its owner can open.
 fn read_private(path: &Path) -> Result<String, KeysError> {
-    let file = || path.to_owned();
-    let handle = File::open(path).map_err(|why| match why.kind() {
-        io::ErrorKind::NotFound => KeysError::Missing(file()),
-        _ => KeysError::Read { file: file(), why },
-    })?;
+    let cannot = |why: io::Error| match why.kind() {
+        io::ErrorKind::NotFound => KeysError::Missing(path.to_owned()),
+        _ => KeysError::Read { file: path.to_owned(), why },
+    };
+    let corrupt = |wrong: &str| KeysError::Corrupt { file: path.to_owned(), wrong: wrong.to_owned() };
+    let handle = File::open(path).map_err(cannot)?;
     // (Asked of the open file, so that it cannot be another one than that which is read.)
-    let mode = system::open_to_others(&handle).map_err(|why| KeysError::Read { file: file(), why })?;
-    if let Some(mode) = mode {
-        return Err(KeysError::Open { file: file(), mode });
+    let metadata = handle.metadata().map_err(cannot)?;
+    if !metadata.is_file() {
+        return Err(cannot(io::Error::other("it is not a regular file")));
+    }
+    if let Some(mode) = system::open_to_others(&metadata) {
+        return Err(KeysError::Exposed { file: path.to_owned(), mode });
     }
     let mut bytes = Vec::new();
-    let read = handle.take(MOST_FILE).read_to_end(&mut bytes);
-    read.map_err(|why| KeysError::Read { file: file(), why })?;
-    String::from_utf8(bytes)
-        .map_err(|_| KeysError::Corrupt { file: file(), wrong: "it is not a text".to_owned() })
+    handle.take(MOST_FILE + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() as u64 > MOST_FILE {
+        return Err(corrupt("it is too long"));
+    }
+    String::from_utf8(bytes).map_err(|_| corrupt("it is not a text"))
 }
 
 /// Where a file may be written.
@@ -448,7 +460,7 @@ fn write_new(path: &Path, text: &str) -> io::Result<()> {
 /// Who may open a file, and how a folder is made to last.
 #[cfg(unix)]
 mod system {
-    use std::fs::{File, OpenOptions};
+    use std::fs::{File, Metadata, OpenOptions};
     use std::io;
     use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
     use std::path::Path;
@@ -461,9 +473,8 @@ mod system {
     }
 
     /// The permission bits, if they let others than the owner in.
-    pub(super) fn open_to_others(file: &File) -> io::Result<Option<u32>> {
-        let mode = file.metadata()?.permissions().mode() & 0o777;
-        Ok(Some(mode).filter(|mode| mode & 0o077 != 0))
+    pub(super) fn open_to_others(file: &Metadata) -> Option<u32> {
+        Some(file.permissions().mode() & 0o777).filter(|mode| mode & 0o077 != 0)
     }
 
     /// Makes the name of a file last, as its content does already.
@@ -476,7 +487,7 @@ mod system {
 /// Elsewhere the folder's own rights decide who may open a file.
 #[cfg(not(unix))]
 mod system {
-    use std::fs::{File, OpenOptions};
+    use std::fs::{Metadata, OpenOptions};
     use std::io;
     use std::path::Path;
 
@@ -484,8 +495,8 @@ mod system {
         OpenOptions::new()
     }
 
-    pub(super) fn open_to_others(_: &File) -> io::Result<Option<u32>> {
-        Ok(None)
+    pub(super) fn open_to_others(_: &Metadata) -> Option<u32> {
+        None
     }
 
     pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
@@ -530,10 +541,9 @@ mod tests {
 
     #[test]
     fn public_keys_are_those_of_rfc_7748() {
-        // Section 6.1.
-        let private = unhex("77076d0a7318a57d3c16c17251b26645df4c9f7c6d5a2c2a99177fbba51db92c2a").ok();
-        let private = private.unwrap_or_default();
-        let public = "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a";
+        // Section 6.1, Bob.
+        let private = unhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb").unwrap();
+        let public = "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f";
         assert_eq!(hex(&Keypair::from_private(private).public.0), public);
     }
 
@@ -564,7 +574,7 @@ mod tests {
             let error = Keypair::load_or_create(&key).unwrap_err().to_string();
             assert!(error.contains(&format!("`chmod 600 {}`", key.display())), "{error}");
             assert!(error.contains(&format!("{others:o}")), "{error}");
-            assert!(matches!(Secrets::load(&secret), Err(KeysError::Open { .. })));
+            assert!(matches!(Secrets::load(&secret), Err(KeysError::Exposed { .. })));
         }
         set_mode(&key, 0o400);
         assert!(Keypair::load_or_create(&key).is_ok());
@@ -585,6 +595,7 @@ mod tests {
             format!("{text}{text}"),
             text.lines().take(2).collect::<Vec<_>>().join("\n"),
             "\0".repeat(10_000),
+            format!("{text}{}", "\n".repeat(5_000)),
         ];
         for text in damaged {
             let path = file(&folder, &text);
@@ -605,7 +616,7 @@ mod tests {
         let error = Keypair::load_or_create(&path).unwrap_err();
         assert!(matches!(error, KeysError::Write { .. }));
         assert!(error.to_string().contains("nowhere/key"), "{error}");
-        assert!(matches!(Keypair::load(folder.path()), Err(KeysError::Read { .. } | KeysError::Open { .. })));
+        assert!(matches!(Keypair::load(folder.path()), Err(KeysError::Read { .. })));
         let missing = Secrets::load(&path).unwrap_err();
         assert!(matches!(missing, KeysError::Missing(_)));
         assert!(missing.to_string().contains("copy the one"), "{missing}");
@@ -649,7 +660,7 @@ mod tests {
     #[test]
     fn the_text_of_a_secret_stays_as_it_is() {
         let secret = Secret([7; 32]);
-        assert_eq!(secret.text(), "GOLDEN");
+        assert_eq!(secret.text(), format!("rumormill-{}b6b0d88d", "07".repeat(32)));
     }
 
     #[test]
@@ -677,7 +688,7 @@ mod tests {
         let last = NOW + HOUR - Duration::from_nanos(1);
         assert_eq!(valid(&secrets, NOW), [second.clone(), first.clone()]);
         assert_eq!(valid(&secrets, last), [second.clone(), first.clone()]);
-        assert_eq!(valid(&secrets, NOW + HOUR), [second.clone()]);
+        assert_eq!(valid(&secrets, NOW + HOUR), std::slice::from_ref(&second));
         secrets.adopt(second.clone(), Duration::ZERO, NOW);
         assert_eq!(secrets.previous(NOW), Some(&first), "nothing new was adopted");
         let mut other = Secrets::new(first.clone());
@@ -754,7 +765,13 @@ mod tests {
         }
 
         #[test]
-        fn files_hold_what_was_written(a: [u8; 32], b: [u8; 32], period in 0u64..1 << 40, now in 0u32.., nanos in 0u32..1_000_000_000) {
+        fn files_hold_what_was_written(
+            a: [u8; 32],
+            b: [u8; 32],
+            period in 0u64..1 << 40,
+            now in 0u32..,
+            nanos in 0u32..1_000_000_000,
+        ) {
             let mut secrets = Secrets::new(Secret(a));
             secrets.adopt(Secret(b), Duration::from_secs(period), NOW + Duration::new(now.into(), nanos));
             prop_assert_eq!(Secrets::parse(&secrets.file_text()), Ok(secrets));

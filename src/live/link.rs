@@ -67,7 +67,12 @@ where
         }
     }
 
-    async fn answer(self: &Arc<Self>, node: NodeId, stream: TcpStream, from: SocketAddr) -> Option<(Session, Hello)> {
+    async fn answer(
+        self: &Arc<Self>,
+        node: NodeId,
+        stream: TcpStream,
+        from: SocketAddr,
+    ) -> Option<(Session, Hello)> {
         stream.set_nodelay(true).ok()?;
         let (keypair, own) = self.introduction(node);
         let secrets = self.secrets();

@@ -317,6 +317,11 @@ impl Spread {
         self.delivered.contains(node.index())
     }
 
+    /// The nodes that delivered it.
+    pub fn delivered_to(&self) -> impl Iterator<Item = NodeId> {
+        self.delivered.ones().map(NodeId::at)
+    }
+
     /// How many nodes delivered it, the origin included.
     pub fn receivers(&self) -> usize {
         self.delays.len()

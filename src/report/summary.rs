@@ -6,7 +6,7 @@ use crate::judge::{
     Course, Coverage, Evidence, Judgement, Oracle, Reach, Stretch, Verdict, Watch, chronicle, judge,
 };
 use crate::network::Network;
-use crate::observe::{Chronicle, DirectMessages, Metrics, Observer, Spread};
+use crate::observe::{Chronicle, DirectMessages, Metrics, Spread};
 use crate::protocol::{Census, Protocol};
 use crate::scenario::{Closing, DeclaredFault, Playback, Progress, Scenario};
 use crate::sim::Sim;
@@ -93,8 +93,9 @@ pub struct Summary {
     pub diameter: Diameter,
     /// How many events happened.
     pub events: u64,
-    /// The digest of all of them.
-    pub digest: String,
+    /// The digest of all of them, where a run can be repeated exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
     /// The first broadcasts, one by one; at most 1,000.
     pub listed: Vec<BroadcastSummary>,
     /// The command that repeats the run.
@@ -264,9 +265,9 @@ impl Summary {
     }
 
     /// Judges a run and sums it up. `repeat`: the command that repeats it.
-    pub fn of<C, P: Protocol, O: Observer>(
+    pub fn of<C, W: World>(
         scenario: &Scenario<C>,
-        network: &Network<Sim<P, O>>,
+        network: &Network<W>,
         metrics: &Metrics,
         chronicle: &Chronicle,
         closing: &Closing,
@@ -329,7 +330,7 @@ impl Summary {
             largest_component: components.largest(),
             diameter: graph.diameter(),
             events: network.world().events(),
-            digest: network.digest().to_string(),
+            digest: network.world().digest(),
             listed: listed(scenario, network, metrics, coverage),
             repeat,
             judgement,
@@ -497,7 +498,11 @@ impl Summary {
         };
         figures.push(("components", format!("{}{largest}", counted(self.components))));
         figures.push(("diameter", format!("{} hops", self.diameter)));
-        figures.push(("digest", format!("{} over {} events", self.digest, grouped(self.events))));
+        let events = grouped(self.events);
+        figures.push(match &self.digest {
+            Some(digest) => ("digest", format!("{digest} over {events} events")),
+            None => ("events", events),
+        });
         figures
     }
 

@@ -47,7 +47,7 @@ impl SweepRun {
             verdict: summary.verdict(),
             findings: summary.judgement.findings.clone(),
             metrics: Measured::of(summary),
-            digest: summary.digest.clone(),
+            digest: summary.digest.clone().unwrap_or_default(),
         }
     }
 }

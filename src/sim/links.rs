@@ -138,7 +138,7 @@ impl Default for Latency {
 impl Links {
     /// The latency of the link from one node to another without jitter, in nanoseconds.
     #[inline]
-    pub(super) fn latency(&self, draws: Draws, from: NodeId, to: NodeId) -> u64 {
+    pub fn latency(&self, draws: Draws, from: NodeId, to: NodeId) -> u64 {
         match self.latency {
             Latency::Constant(latency) => nanos(latency),
             _ => self.varied_latency(draws, from, to),
