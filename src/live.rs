@@ -13,7 +13,7 @@
 
 mod clock;
 mod core;
-mod frame;
+pub mod frame;
 mod hello;
 mod journal;
 pub mod keys;
@@ -26,17 +26,20 @@ mod transport;
 use self::core::{Core, Order};
 use crate::fault::{Condition, ConditionId, Crash, Effects};
 use crate::graph::Graph;
-use crate::id::{Identity, NodeId};
-use crate::message::Broadcasts;
+use crate::id::{Contact, Identity, NodeId};
+use crate::message::{Broadcast, Broadcasts, Message};
 use crate::network::Network;
 use crate::observe::Observer;
-use crate::protocol::{Command, Protocol, State, View};
+use crate::protocol::{Command, Notice, Protocol, State, View};
 use crate::time::Time;
 use crate::world::{Counters, InFlight, World};
+pub use journal::JournalError;
 use keys::{Keypair, Secrets};
 use log::Log;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -74,6 +77,58 @@ pub struct LiveConfig<P: Protocol> {
     pub latency: Option<Latencies>,
     /// Whether all nodes and their links are there from the start, as [`Live::give`] gives them.
     pub is_given: bool,
+}
+
+/// Where a node lives.
+pub struct Place {
+    /// Its keys; the public one is its identity.
+    pub keypair: Keypair,
+    /// Where it listens; port 0 lets the system choose one.
+    pub listen: SocketAddr,
+    /// Where others can reach it, if that is not where it listens.
+    pub advertised: Option<SocketAddr>,
+    /// The folder of its log; without one the log is kept in memory, and lost with the process.
+    pub log: Option<PathBuf>,
+}
+
+/// Why a node could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nobody can listen there.
+    #[error("cannot listen at {address}: {error}; choose another address with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] JournalError),
+    /// The log holds something else than this program writes.
+    #[error("the log in {} was written by another version of this program; move the folder away", folder.display())]
+    ForeignLog {
+        /// Its folder.
+        folder: PathBuf,
+    },
+}
+
+/// What the application may want to know of a node.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Report {
+    /// It has a broadcast.
+    Delivered(Broadcast),
+    /// It has a message for it alone.
+    Received {
+        /// From whom.
+        from: Identity,
+        /// The message.
+        message: Message,
+    },
+    /// Anything else that it noticed.
+    Noticed(Notice),
+    /// Its life is over.
+    Stopped,
 }
 
 /// Nodes in this process, and their connections to each other and to those of other processes.
@@ -140,21 +195,51 @@ where
         Ok(Live { shared, broadcasts: Broadcasts::default(), runtime: Some(runtime) })
     }
 
-    /// Starts a node that listens at an address and is known to others by it; port 0 lets the system choose one.
+    /// Starts a node. What it wrote into its log before is there again.
     ///
     /// # Errors
-    /// If nobody can listen there.
-    pub fn start(
-        &mut self,
-        keypair: Keypair,
-        listen: SocketAddr,
-        advertised: Option<SocketAddr>,
-    ) -> io::Result<NodeId> {
-        let listener = self.shared.runtime.block_on(TcpListener::bind(listen))?;
-        let address = advertised.unwrap_or(listener.local_addr()?);
-        let node = self.shared.lock().add(keypair, address, Log::Memory(Vec::new()));
+    /// If nobody can listen there, or its log cannot be read.
+    pub fn start(&mut self, place: Place) -> Result<NodeId, StartError> {
+        let Place { keypair, listen, advertised, log } = place;
+        let unusable = |error| StartError::Listen { address: listen, error };
+        let listener = self.shared.runtime.block_on(TcpListener::bind(listen)).map_err(unusable)?;
+        let address = advertised.unwrap_or(listener.local_addr().map_err(unusable)?);
+        let node = self.shared.lock().add(keypair, address);
+        if let Some(folder) = log {
+            let log = Log::open(&folder, &self.shared, node)?;
+            self.shared.lock().hosts[node.index()].log = log;
+        }
         self.bring_up(node, listener);
         Ok(node)
+    }
+
+    /// From now on tells the application what it may want to know of the nodes of this process. Who does not read uses up
+    /// memory.
+    pub fn reports(&mut self) -> mpsc::Receiver<(NodeId, Report)> {
+        let (sender, receiver) = mpsc::channel();
+        self.shared.lock().reports = Some(sender);
+        receiver
+    }
+
+    /// Whether a node's neighbors or its disk are behind with what it has to say: who broadcasts should wait.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn is_busy(&self, node: NodeId) -> bool {
+        self.shared.lock().is_busy(node)
+    }
+
+    /// Why a node's log stopped being written, if it did.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn log_failure(&self, node: NodeId) -> Option<String> {
+        self.shared.lock().hosts[node.index()].log.failure()
+    }
+
+    /// Who a number means, and where to find it; for numbers that this process gave and has not freed.
+    pub fn contact(&self, node: NodeId) -> Contact {
+        self.shared.lock().names.contact(node)
     }
 
     fn bring_up(&mut self, node: NodeId, listener: TcpListener) {
@@ -218,10 +303,17 @@ where
 }
 
 impl<P: Protocol, O: Observer> Drop for Live<P, O> {
+    /// Ends all tasks, and waits until the logs are written.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+            runtime.shutdown_timeout(Duration::from_secs(1));
         }
+        let Ok(mut core) = self.shared.core.lock() else { return };
+        let take = |host: &mut core::Host<P>| std::mem::replace(&mut host.log, Log::Memory(Vec::new()));
+        let logs: Vec<Log<P::Record>> = core.hosts.iter_mut().map(take).collect();
+        // A log tells of what it wrote until its end, and then needs what is locked here.
+        drop(core);
+        drop(logs);
     }
 }
 
@@ -257,7 +349,8 @@ where
     fn spawn(&mut self) -> NodeId {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let keypair = Keypair::random().expect("the system gives random numbers");
-        self.start(keypair, loopback, None).expect("loopback has a free port")
+        let place = Place { keypair, listen: loopback, advertised: None, log: None };
+        self.start(place).expect("loopback has a free port")
     }
 
     fn is_up(&self, node: NodeId) -> bool {

@@ -371,6 +371,14 @@ impl Protocol for Node {
         node
     }
 
+    fn worth_keeping(
+        config: &NodeConfig,
+        log: Vec<NodeRecord>,
+        net: &impl Transport<Node>,
+    ) -> Vec<NodeRecord> {
+        log::worth_keeping(config, log, net)
+    }
+
     fn on_command(&mut self, net: &mut impl Transport<Node>, command: Command) {
         match command {
             Command::Join { contacts } => self.join(net, contacts),

@@ -30,6 +30,16 @@ pub trait Protocol: Sized + Send + 'static {
     /// was kept; empty at first. Links are not up yet; those that the topology gives come up right after.
     fn start(config: &Self::Config, log: &[Self::Record], net: &mut impl Transport<Self>) -> Self;
 
+    /// What of a log is worth keeping for this life and later ones, in the same order; asked before `start`, where logs would
+    /// grow for ever.
+    fn worth_keeping(
+        _config: &Self::Config,
+        log: Vec<Self::Record>,
+        _net: &impl Transport<Self>,
+    ) -> Vec<Self::Record> {
+        log
+    }
+
     /// The application asks for something.
     fn on_command(&mut self, net: &mut impl Transport<Self>, command: Command);
 

@@ -34,6 +34,21 @@ const ROOMS: &[(&str, &[&str])] = &[
             "world",
         ],
     ),
+    (
+        "live",
+        &[
+            "fault",
+            "graph",
+            "id",
+            "message",
+            "network",
+            "observe",
+            "protocol",
+            "time",
+            "transport",
+            "world",
+        ],
+    ),
     ("network", &["fault", "graph", "id", "message", "observe", "protocol", "sim", "time", "world"]),
     (
         "scenario",

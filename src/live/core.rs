@@ -6,21 +6,21 @@ use super::frame::{self, Frames};
 use super::hello::Hello;
 use super::keys::Keypair;
 use super::log::Log;
-use super::queue::{MOST_QUEUED, Queue};
+use super::queue::{BUSY, MOST_QUEUED, Queue};
 use super::transport::LiveTransport;
-use super::{KEEP_ALIVE, LiveConfig, SILENCE};
+use super::{KEEP_ALIVE, LiveConfig, Report, SILENCE};
 use crate::fault::LogFate;
 use crate::id::{Identity, Names, NodeId};
 use crate::message::Contents;
 use crate::observe::{DropReason, Observation, Observer, Parcel};
-use crate::protocol::{Command, Protocol, State, View, Wire};
+use crate::protocol::{Command, Notice, Protocol, State, View, Wire};
 use crate::time::Time;
 use crate::world::{Counters, InFlight};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -47,6 +47,8 @@ pub(super) struct Core<P: Protocol, O> {
     follow_ups: VecDeque<FollowUp>,
     /// What is to be done outside of the lock.
     pub(super) orders: Vec<Order>,
+    /// To the application, if it wants to know.
+    pub(super) reports: Option<mpsc::Sender<(NodeId, Report)>>,
 }
 
 /// A node that lives, or has lived, in this process.
@@ -130,6 +132,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             numbers: 0,
             follow_ups: VecDeque::new(),
             orders: Vec::new(),
+            reports: None,
         }
     }
 
@@ -148,7 +151,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     }
 
     /// A node comes into being here; it is still to be started.
-    pub(super) fn add(&mut self, keypair: Keypair, address: SocketAddr, log: Log<P::Record>) -> NodeId {
+    pub(super) fn add(&mut self, keypair: Keypair, address: SocketAddr) -> NodeId {
         let node =
             self.names.intern(keypair.public).expect("the table has room for the nodes of this process");
         assert_eq!(node.index(), self.hosts.len(), "the nodes of this process come first, and only once");
@@ -163,7 +166,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             keypair: Arc::new(keypair),
             address,
             links: BTreeMap::new(),
-            log,
+            log: Log::Memory(Vec::new()),
             rng: Xoshiro256PlusPlus::seed_from_u64(0),
             counters: Counters::default(),
             started: Time::ZERO,
@@ -182,7 +185,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         host.life += 1;
         host.rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         host.epoch = seed;
-        let records = host.log.earlier();
+        let earlier = host.log.earlier();
         self.changes += 1;
         let is_member = self.config.is_given;
         self.tell(match is_first {
@@ -190,6 +193,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             false => Observation::Restarted { node, is_member },
         });
         let config = P::resolved(self.config.node.clone(), is_member);
+        let records = self.tidy_log(node, &config, earlier);
         let mut net = LiveTransport::new(self, node);
         let state = P::start(&config, &records, &mut net);
         let stops = net.stops;
@@ -197,6 +201,20 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         if stops {
             self.follow_ups.push_back(FollowUp::Stop { node });
         }
+    }
+
+    /// Throws away what of a log nobody needs any more, if that is most of it.
+    fn tidy_log(&mut self, node: NodeId, config: &P::Config, log: Vec<P::Record>) -> Vec<P::Record> {
+        let before = log.len();
+        let kept = P::worth_keeping(config, log, &LiveTransport::new(self, node));
+        let Core { names, contents, hosts, .. } = self;
+        if 2 * kept.len() < before
+            && let Log::Disk { journal, .. } = &mut hosts[node.index()].log
+        {
+            let encode = |record| postcard::to_allocvec(record).expect("records can be encoded");
+            journal.replace(names.lend(|| contents.lend(|| kept.iter().map(encode).collect())));
+        }
+        kept
     }
 
     /// A node ends its life; what is written to its peers still goes out unless it crashed.
@@ -223,6 +241,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             }
             None => self.tell(Observation::Stopped { node }),
         }
+        if let Some(reports) = &self.reports {
+            _ = reports.send((node, Report::Stopped));
+        }
     }
 
     /// Lets a node handle something.
@@ -231,9 +252,12 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         self.events += 1;
         let mut net = LiveTransport::new(self, node);
         work(&mut state, &mut net);
-        let stops = net.stops;
+        let (stops, notices) = (net.stops, std::mem::take(&mut net.notices));
         if cfg!(debug_assertions) {
             state.check_invariants();
+        }
+        if !notices.is_empty() {
+            self.report(node, notices, &state);
         }
         self.hosts[node.index()].node = Some(state);
         if stops {
@@ -281,10 +305,39 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         }
     }
 
-    pub(super) fn synced(&mut self, node: NodeId, life: u64, records: u64) {
-        if self.hosts[node.index()].life == life {
-            self.handle(node, |state, net| state.on_synced(net, records));
-            self.follow_up();
+    /// So many records of this life are safe.
+    pub(super) fn synced(&mut self, node: NodeId, records: u64) {
+        self.handle(node, |state, net| state.on_synced(net, records));
+        self.follow_up();
+    }
+
+    /// Whether a node's neighbors or its disk are behind.
+    pub(super) fn is_busy(&self, node: NodeId) -> bool {
+        let host = &self.hosts[node.index()];
+        let is_behind = |link: &Link| matches!(link, Link::Up(session) if session.queue.len() > BUSY);
+        host.log.is_full() || host.links.values().any(is_behind)
+    }
+
+    /// Tells the application what a node noticed.
+    fn report(&mut self, node: NodeId, notices: Vec<Notice>, state: &P) {
+        let Some(reports) = &self.reports else { return };
+        let is_received = |notice: &&Notice| matches!(notice, Notice::Received { .. });
+        let received = notices.iter().filter(is_received).count();
+        let mut inbox = if received > 0 { view_of(state).inbox } else { Vec::new() };
+        let mut inbox = inbox.split_off(inbox.len().saturating_sub(received)).into_iter();
+        for notice in notices {
+            let report = match notice {
+                Notice::Delivered { payload, .. } => {
+                    Report::Delivered(self.contents.broadcasts().get(payload).clone())
+                }
+                Notice::Received { from } => match inbox.next() {
+                    Some((_, message)) => Report::Received { from: self.names.identity(from), message },
+                    None => Report::Noticed(notice),
+                },
+                notice => Report::Noticed(notice),
+            };
+            // Nobody may listen any more.
+            _ = reports.send((node, report));
         }
     }
 

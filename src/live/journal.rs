@@ -102,9 +102,8 @@ pub enum JournalError {
 /// The queue is bounded by its owner: appending always succeeds, and whoever is asked to publish has to ask
 /// [`is_full`](Self::is_full) first.
 #[derive(Debug)]
-pub struct Journal {
+pub(super) struct Journal {
     shared: Arc<Shared>,
-    bytes: u64,
     writer: Option<JoinHandle<()>>,
     flusher: Option<JoinHandle<()>>,
     /// Held until both threads have ended.
@@ -117,7 +116,7 @@ impl Journal {
     /// After each commit `on_synced` is called, from a thread of the journal, with the number of records appended
     /// since `open` that are safe now. The number never falls; a commit that only replaced records repeats it. No
     /// further commit happens before `on_synced` returns, and dropping the journal waits for it.
-    pub fn open(
+    pub(super) fn open(
         folder: &Path,
         on_synced: impl Fn(u64) + Send + 'static,
     ) -> Result<(Journal, Vec<Vec<u8>>), JournalError> {
@@ -130,8 +129,7 @@ impl Journal {
         let (store, held) = guarded(&path, || Store::open(file))?;
 
         let shared = Arc::new(Shared::default());
-        let mut journal =
-            Journal { shared, bytes: store.appended_bytes, writer: None, flusher: None, _lock: lock };
+        let mut journal = Journal { shared, writer: None, flusher: None, _lock: lock };
         journal.start(store, for_disk, on_synced).map_err(at(&path))?;
         Ok((journal, held))
     }
@@ -154,8 +152,7 @@ impl Journal {
     /// Puts a record at the end. Returns at once; `on_synced` tells when it is safe.
     ///
     /// After a [`failure`](Self::failure) the record is discarded, and is never reported.
-    pub fn append(&mut self, record: Vec<u8>) {
-        self.bytes += record.len() as u64;
+    pub(super) fn append(&mut self, record: Vec<u8>) {
         self.shared.push(Work::Append(record));
     }
 
@@ -163,26 +160,20 @@ impl Journal {
     /// old or the new, with whatever was appended meanwhile.
     ///
     /// Returns at once. What was appended before counts as safe when the replacement is.
-    pub fn replace(&mut self, records: Vec<Vec<u8>>) {
-        self.bytes = 0;
+    pub(super) fn replace(&mut self, records: Vec<Vec<u8>>) {
         self.shared.push(Work::Replace(records));
-    }
-
-    /// How many bytes were appended since the last replacement, in earlier runs, too: to decide when to compact.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
     }
 
     /// Whether more than 4 MiB wait to be written, or nothing will be written any more. Appending never blocks, so
     /// this is what bounds the memory: while it holds, whoever publishes must be refused.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         let state = self.shared.state();
         state.waiting > FULL || state.failure.is_some()
     }
 
     /// Why the journal stopped writing, if it did: the disk is full or failed, for example. From then on nothing is
     /// reported as synced. What was reported before is safe; open the journal anew once the cause is removed.
-    pub fn failure(&self) -> Option<String> {
+    pub(super) fn failure(&self) -> Option<String> {
         self.shared.state().failure.clone()
     }
 }
@@ -355,8 +346,6 @@ struct Store {
     database: Database,
     /// The position of the next record appended.
     next: u64,
-    /// The size of the records appended since the last replacement.
-    appended_bytes: u64,
 }
 
 impl Store {
@@ -366,7 +355,7 @@ impl Store {
         if file.metadata().map_err(boxed)?.len() == 0 {
             return Err(Box::new(redb::Error::Corrupted("it is empty".to_owned())));
         }
-        let mut store = Store { database: open_database(file)?, next: FIRST_APPENDED, appended_bytes: 0 };
+        let mut store = Store { database: open_database(file)?, next: FIRST_APPENDED };
         let held = store.read()?;
         Ok((store, held))
     }
@@ -384,7 +373,6 @@ impl Store {
             if position.value() >= FIRST_APPENDED {
                 expected = expected.max(FIRST_APPENDED);
                 self.next = position.value() + 1;
-                self.appended_bytes += record.value().len() as u64;
             }
             if position.value() != expected {
                 return Err(Box::new(redb::Error::Corrupted(format!("there is no record {expected}"))));
@@ -604,7 +592,6 @@ mod tests {
         for run in 0..4_u64 {
             let (mut journal, found, _synced) = open(&folder);
             assert_eq!(found, expected);
-            assert_eq!(journal.bytes(), expected.iter().map(|record| record.len() as u64).sum::<u64>());
             let new = [records(run * 300..run * 300 + 300), vec![Vec::new(), vec![7; 1 << 20]]].concat();
             new.iter().cloned().for_each(|record| journal.append(record));
             expected.extend(new);
@@ -636,14 +623,12 @@ mod tests {
         assert_eq!(synced.recv(), Ok(1));
         records(1..50).into_iter().for_each(|record| journal.append(record));
         journal.replace(records(100..103));
-        assert_eq!(journal.bytes(), 0);
         journal.append(record(200));
         assert_eq!(synced.iter().find(|count| *count == 51), Some(51));
         drop(journal);
 
         let (mut journal, found, synced) = open(&folder);
         assert_eq!(found, [records(100..103), records(200..201)].concat());
-        assert_eq!(journal.bytes(), record(200).len() as u64);
         journal.replace(Vec::new());
         assert_eq!(synced.recv(), Ok(0));
         drop(journal);

@@ -1,7 +1,15 @@
 //! A live node's log: in memory, for networks that live and die with this process, or in a [`Journal`].
 
+use super::core::Core;
 use super::journal::Journal;
+use super::{Shared, StartError};
 use crate::fault::LogFate;
+use crate::id::NodeId;
+use crate::observe::Observer;
+use crate::protocol::Protocol;
+use serde::de::DeserializeOwned;
+use std::path::Path;
+use std::sync::Arc;
 
 /// A log of records.
 pub(super) enum Log<R> {
@@ -11,6 +19,48 @@ pub(super) enum Log<R> {
         /// What was in it at the start.
         earlier: Vec<R>,
     },
+}
+
+impl<R> Log<R> {
+    /// Opens the log of a node that is about to begin its only life in this process.
+    pub(super) fn open<P, O>(
+        folder: &Path,
+        shared: &Arc<Shared<P, O>>,
+        node: NodeId,
+    ) -> Result<Log<R>, StartError>
+    where
+        R: DeserializeOwned + Send + 'static,
+        P: Protocol<Record = R>,
+        P::Config: Sync,
+        O: Observer + Send + 'static,
+    {
+        let weak = Arc::downgrade(shared);
+        let on_synced = move |records| {
+            if let Some(shared) = weak.upgrade() {
+                shared.with(|core| core.synced(node, records));
+            }
+        };
+        let (journal, written) = Journal::open(folder, on_synced)?;
+        let mut core = shared.lock();
+        let Core { names, contents, .. } = &mut *core;
+        let decode = || written.iter().map(|record| postcard::from_bytes(record)).collect();
+        let earlier: Result<Vec<R>, _> = names.lend(|| contents.lend(decode));
+        let earlier = earlier.map_err(|_| StartError::ForeignLog { folder: folder.into() })?;
+        Ok(Log::Disk { journal, earlier })
+    }
+
+    /// Whether more waits to be written than should.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self, Log::Disk { journal, .. } if journal.is_full())
+    }
+
+    /// Why it stopped being written, if it did.
+    pub(super) fn failure(&self) -> Option<String> {
+        match self {
+            Log::Memory(_) => None,
+            Log::Disk { journal, .. } => journal.failure(),
+        }
+    }
 }
 
 impl<R: Clone> Log<R> {

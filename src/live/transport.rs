@@ -19,11 +19,13 @@ pub(super) struct LiveTransport<'a, P: Protocol, O> {
     now: LocalTime,
     /// Whether the node's life is to end after the handler.
     pub(super) stops: bool,
+    /// What it noticed, if the application wants to know.
+    pub(super) notices: Vec<Notice>,
 }
 
 impl<'a, P: Protocol, O: Observer> LiveTransport<'a, P, O> {
     pub(super) fn new(core: &'a mut Core<P, O>, me: NodeId) -> Self {
-        LiveTransport { now: core.clock.local(), core, me, stops: false }
+        LiveTransport { now: core.clock.local(), core, me, stops: false, notices: Vec::new() }
     }
 }
 
@@ -107,6 +109,9 @@ impl<P: Protocol, O: Observer> Transport<P> for LiveTransport<'_, P, O> {
     fn notify(&mut self, notice: Notice) {
         self.core.changes += u64::from(notice == Notice::Joined);
         self.core.tell(Observation::Noticed { node: self.me, notice });
+        if self.core.reports.is_some() {
+            self.notices.push(notice);
+        }
     }
 
     fn stop(&mut self) {

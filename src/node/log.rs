@@ -8,7 +8,7 @@
 //! left: the next life goes on right after the last sequence number that it finds, under the same incarnation. Numbers
 //! that were reserved ahead and skipped would be holes that nobody can ever fill.
 
-use super::{Node, Weakness};
+use super::{Node, NodeConfig, Weakness};
 use crate::id::NodeId;
 use crate::message::Payload;
 use crate::protocol::Notice;
@@ -49,6 +49,40 @@ impl NodeRecord {
             None => NodeRecord::Published { payload },
         }
     }
+}
+
+/// Of its neighbors a node remembers the last so many.
+const MOST_NEIGHBORS: usize = 16;
+
+/// What a later life still needs: broadcasts whose copies may still come, the end of its own series, its last neighbors.
+pub(super) fn worth_keeping(
+    config: &NodeConfig,
+    log: Vec<NodeRecord>,
+    net: &impl Transport<Node>,
+) -> Vec<NodeRecord> {
+    // Without reconciliation nobody knows when the last copy has come.
+    let Some(reconcile) = &config.reconcile else { return log };
+    let age = u64::try_from(reconcile.retention.as_micros()).unwrap_or(u64::MAX).saturating_mul(10);
+    let oldest = net.calendar().micros().saturating_sub(age);
+    let last_own = log.iter().rposition(|record| matches!(record, NodeRecord::Published { .. }));
+    let mut neighbors: Vec<NodeId> = Vec::new();
+    let mut keeps = |(place, record): (usize, &NodeRecord)| match *record {
+        NodeRecord::Delivered { payload } | NodeRecord::Published { payload } => {
+            Some(place) == last_own || net.broadcast(payload).message.time.micros() >= oldest
+        }
+        NodeRecord::Neighbor { peer } => {
+            let is_kept = neighbors.len() < MOST_NEIGHBORS && !neighbors.contains(&peer);
+            if is_kept {
+                neighbors.push(peer);
+            }
+            is_kept
+        }
+    };
+    // The latest neighbors are those at the end.
+    let mut kept: Vec<NodeRecord> =
+        log.iter().enumerate().rev().filter(|&entry| keeps(entry)).map(|(_, record)| *record).collect();
+    kept.reverse();
+    kept
 }
 
 /// What waits to be safe.
