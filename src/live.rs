@@ -75,6 +75,8 @@ pub struct LiveConfig<P: Protocol> {
     pub speed: f64,
     /// What links take longer than the real ones, if anything.
     pub latency: Option<Latencies>,
+    /// Where the nodes' chance comes from; none: from the system.
+    pub seed: Option<u64>,
     /// Whether all nodes and their links are there from the start, as [`Live::give`] gives them.
     pub is_given: bool,
 }
@@ -243,9 +245,8 @@ where
     }
 
     fn bring_up(&mut self, node: NodeId, listener: TcpListener) {
-        let seed = rand::random();
         let life = self.shared.with(|core| {
-            core.begin_life(node, seed);
+            core.begin_life(node);
             core.follow_up();
             core.hosts[node.index()].life
         });
@@ -294,6 +295,25 @@ where
         for broadcast in core.contents.broadcasts().iter().skip(self.broadcasts.len()) {
             self.broadcasts.insert(broadcast.clone());
         }
+    }
+
+    /// Whether nothing is under way between the nodes of this process: no message, no dial, no timer, no link that only one
+    /// end knows of. Nodes of other processes do not count.
+    pub fn is_settled(&self) -> bool {
+        self.shared.lock().is_settled()
+    }
+
+    /// Looks at a node's state machine.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn look_at<T>(&self, node: NodeId, look: impl FnOnce(&P) -> T) -> T {
+        look(
+            self.shared.lock().hosts[node.index()]
+                .node
+                .as_ref()
+                .expect("nobody is at work while it is locked"),
+        )
     }
 
     /// Does something with the observer.

@@ -63,6 +63,7 @@ where
         secrets: Secrets::new(secret),
         speed: arguments.live.speed,
         latency: latencies(scenario),
+        seed: Some(scenario.file.seed),
         is_given: scenario.graph.nodes() > 0,
     };
     let mut world: Live<P, Option<Observers>> = Live::new(config, Some(observers)).map_err(system)?;

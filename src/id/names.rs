@@ -87,6 +87,11 @@ impl Names {
         }
     }
 
+    /// Whether a number means somebody.
+    pub fn knows(&self, node: NodeId) -> bool {
+        self.entries.get(node.index()).is_some_and(Option::is_some)
+    }
+
     /// Who a number means.
     ///
     /// # Panics

@@ -14,6 +14,7 @@ use crate::id::{Identity, Names, NodeId};
 use crate::message::Contents;
 use crate::observe::{DropReason, Observation, Observer, Parcel};
 use crate::protocol::{Command, Notice, Protocol, State, View, Wire};
+use crate::rng::node_stream;
 use crate::time::Time;
 use crate::world::{Counters, InFlight};
 use rand::SeedableRng;
@@ -53,7 +54,7 @@ pub(super) struct Core<P: Protocol, O> {
 
 /// A node that lives, or has lived, in this process.
 pub(super) struct Host<P: Protocol> {
-    /// None while it is down, and while it is at work.
+    /// None before its first life, and while it is at work.
     pub(super) node: Option<P>,
     pub(super) is_up: bool,
     pub(super) has_crashed: bool,
@@ -71,8 +72,6 @@ pub(super) struct Host<P: Protocol> {
     pub(super) counters: Counters,
     pub(super) started: Time,
     pub(super) ended: Option<Time>,
-    /// What it showed last.
-    pub(super) last: View,
     pub(super) listener: Option<AbortHandle>,
 }
 
@@ -171,20 +170,22 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             counters: Counters::default(),
             started: Time::ZERO,
             ended: None,
-            last: View::default(),
             listener: None,
         });
         node
     }
 
-    /// A node begins a life. `seed` is where its chance comes from.
-    pub(super) fn begin_life(&mut self, node: NodeId, seed: u64) {
+    /// A node begins a life.
+    pub(super) fn begin_life(&mut self, node: NodeId) {
         let (now, is_first) = (self.now(), self.hosts[node.index()].life == 0);
         let host = &mut self.hosts[node.index()];
         (host.is_up, host.has_crashed, host.started, host.ended) = (true, false, now, None);
         host.life += 1;
-        host.rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        host.epoch = seed;
+        host.rng = match self.config.seed {
+            Some(seed) => node_stream(seed.wrapping_add(host.life - 1), node),
+            None => Xoshiro256PlusPlus::seed_from_u64(rand::random()),
+        };
+        host.epoch = rand::random();
         let earlier = host.log.earlier();
         self.changes += 1;
         let is_member = self.config.is_given;
@@ -221,8 +222,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     pub(super) fn end_life(&mut self, node: NodeId, crash: Option<LogFate>) {
         let now = self.now();
         let host = &mut self.hosts[node.index()];
-        let Some(state) = host.node.take().filter(|_| host.is_up) else { return };
-        host.last = view_of(&state);
+        if !host.is_up {
+            return;
+        }
         (host.is_up, host.has_crashed, host.ended) = (false, crash.is_some(), Some(now));
         host.listener.take().inspect(AbortHandle::abort);
         for (_, link) in std::mem::take(&mut host.links) {
@@ -248,7 +250,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// Lets a node handle something.
     pub(super) fn handle(&mut self, node: NodeId, work: impl FnOnce(&mut P, &mut LiveTransport<'_, P, O>)) {
-        let Some(mut state) = self.hosts[node.index()].node.take() else { return };
+        let host = &mut self.hosts[node.index()];
+        let Some(mut state) = host.node.take_if(|_| host.is_up) else { return };
         self.events += 1;
         let mut net = LiveTransport::new(self, node);
         work(&mut state, &mut net);
@@ -343,7 +346,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     pub(super) fn open(&mut self, node: NodeId, peer: NodeId) {
         let attempt = self.next_number();
-        if peer == node {
+        if peer == node || !self.names.knows(peer) {
             self.follow_ups.push_back(FollowUp::LinkDown { node, peer, number: None });
             return;
         }
@@ -595,17 +598,30 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         }
     }
 
+    /// Whether nothing is under way between the nodes of this process.
+    pub(super) fn is_settled(&self) -> bool {
+        let has_peer = |node: usize, peer: u32, link: &Link| match link {
+            Link::Opening(_) => false,
+            Link::Up(session) => {
+                let other = self.session(NodeId(peer), NodeId::at(node));
+                session.sent.messages == 0 && other.is_some_and(|other| other.number == session.number)
+            }
+        };
+        let mut hosts = self.hosts.iter().enumerate();
+        self.timers.is_empty()
+            && hosts.all(|(node, host)| host.links.iter().all(|(&peer, link)| has_peer(node, peer, link)))
+    }
+
     pub(super) fn view(&self, node: NodeId) -> View {
-        let host = &self.hosts[node.index()];
-        host.node.as_ref().map_or_else(|| host.last.clone(), view_of)
+        self.hosts[node.index()].node.as_ref().map(view_of).unwrap_or_default()
     }
 
     pub(super) fn state(&self, node: NodeId) -> State {
         let host = &self.hosts[node.index()];
         match &host.node {
-            Some(state) => state.state(),
-            None if host.has_crashed => State::Crashed,
-            None => State::Stopped,
+            Some(state) if host.is_up => state.state(),
+            _ if host.has_crashed => State::Crashed,
+            _ => State::Stopped,
         }
     }
 }
