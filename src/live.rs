@@ -22,6 +22,7 @@ mod log;
 pub mod noise;
 mod queue;
 mod transport;
+pub mod visit;
 
 use self::core::{Core, Order};
 use crate::fault::{Condition, ConditionId, Crash, Effects};
@@ -146,6 +147,7 @@ pub struct Live<P: Protocol, O: Observer = ()> {
 struct Shared<P: Protocol, O> {
     core: Mutex<Core<P, O>>,
     timers_changed: Notify,
+    counted: Notify,
     runtime: Handle,
 }
 
@@ -190,6 +192,7 @@ where
         let shared = Arc::new(Shared {
             core: Mutex::new(core),
             timers_changed: Notify::new(),
+            counted: Notify::new(),
             runtime: runtime.handle().clone(),
         });
         runtime.spawn(Arc::clone(&shared).keep_time());

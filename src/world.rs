@@ -6,7 +6,7 @@ use crate::id::{Identity, NodeId};
 use crate::message::Broadcasts;
 use crate::protocol::{Command, State, View};
 use crate::time::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -152,7 +152,7 @@ impl InFlight {
 }
 
 /// What one node sent and received. The world counts, so that every protocol has these for free.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Counters {
     /// Messages handed to links.
     pub messages_sent: u64,

@@ -3,7 +3,7 @@
 
 use super::clock::Clock;
 use super::frame::{self, Frames};
-use super::hello::Hello;
+use super::hello::{Hello, Role};
 use super::keys::Keypair;
 use super::log::Log;
 use super::queue::{BUSY, MOST_QUEUED, Queue};
@@ -13,7 +13,7 @@ use crate::fault::LogFate;
 use crate::id::{Identity, Names, NodeId};
 use crate::message::Contents;
 use crate::observe::{DropReason, Observation, Observer, Parcel};
-use crate::protocol::{Command, Notice, Protocol, State, View, Wire};
+use crate::protocol::{Census, Command, Notice, Protocol, State, View, Wire};
 use crate::rng::node_stream;
 use crate::time::Time;
 use crate::world::{Counters, InFlight};
@@ -72,6 +72,8 @@ pub(super) struct Host<P: Protocol> {
     pub(super) counters: Counters,
     pub(super) started: Time,
     pub(super) ended: Option<Time>,
+    /// What it counted last.
+    pub(super) census: Option<Census>,
     pub(super) listener: Option<AbortHandle>,
 }
 
@@ -111,8 +113,10 @@ pub(super) enum Order {
         peer: NodeId,
         attempt: u64,
     },
-    /// Let this thread look at the timers again.
+    /// Let the task that keeps time look at the timers again.
     LookAtTimers,
+    /// Tell those who wait for a census.
+    TellOfCensus,
 }
 
 impl<P: Protocol, O: Observer> Core<P, O> {
@@ -170,6 +174,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             counters: Counters::default(),
             started: Time::ZERO,
             ended: None,
+            census: None,
             listener: None,
         });
         node
@@ -423,7 +428,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     /// What a node says of itself when it meets another.
     pub(super) fn hello(&self, node: NodeId) -> Hello {
         let Host { epoch, generation, address, .. } = self.hosts[node.index()];
-        Hello { epoch, generation, address }
+        Hello { role: Role::Peer, epoch, generation, address }
     }
 
     /// Somebody was reached, or came: its number, if there is room for it.

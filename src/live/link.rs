@@ -5,7 +5,7 @@
 
 use super::core::{Core, Order};
 use super::frame::{self, Frames};
-use super::hello::Hello;
+use super::hello::{Hello, Role};
 use super::noise::{self, Reader, Writer};
 use super::queue::Queue;
 use super::{DIAL, HANDSHAKES, Shared};
@@ -41,6 +41,7 @@ where
                     self.runtime.spawn(Arc::clone(self).dial(node, peer, attempt));
                 }
                 Order::LookAtTimers => self.timers_changed.notify_one(),
+                Order::TellOfCensus => self.counted.notify_waiters(),
             }
         }
     }
@@ -60,8 +61,12 @@ where
             self.runtime.spawn(async move {
                 let met = shared.answer(node, stream, from).await;
                 drop(place);
-                if let Some((session, hello)) = met {
-                    shared.settle(node, life, session, hello).await;
+                match met {
+                    Some((session, hello)) if hello.role == Role::Visitor => {
+                        shared.serve(node, session).await
+                    }
+                    Some((session, hello)) => _ = shared.settle(node, life, session, hello).await,
+                    None => {}
                 }
             });
         }

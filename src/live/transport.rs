@@ -108,6 +108,10 @@ impl<P: Protocol, O: Observer> Transport<P> for LiveTransport<'_, P, O> {
 
     fn notify(&mut self, notice: Notice) {
         self.core.changes += u64::from(notice == Notice::Joined);
+        if let Notice::Counted(census) = notice {
+            self.core.hosts[self.me.index()].census = Some(census);
+            self.core.orders.push(Order::TellOfCensus);
+        }
         self.core.tell(Observation::Noticed { node: self.me, notice });
         if self.core.reports.is_some() {
             self.notices.push(notice);

@@ -1,0 +1,308 @@
+//! Visitors: who knows the network's secret, but is no node of it, and asks one how it is. What `rumormill status`,
+//! `network` and `draw --live` do.
+
+use super::core::Core;
+use super::frame::{self, Frames};
+use super::hello::Hello;
+use super::keys::{Keypair, KeysError, Secrets};
+use super::noise::{self, Refused, Session};
+use super::{DIAL, Shared};
+use crate::graph::Graph;
+use crate::id::{Contact, Identity, NodeId};
+use crate::observe::Observer;
+use crate::protocol::{Census, Command, Protocol, State};
+use crate::world::Counters;
+use rustc_hash::FxHashMap;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// A visitor that asks nothing for so long has to go.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A census that has not ended after so long is not waited for.
+const CENSUS: Duration = Duration::from_secs(20);
+
+/// So many nodes are asked at once for a map.
+const ASKED_AT_ONCE: usize = 32;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+enum Question {
+    Status,
+    Census,
+}
+
+/// How a live node is.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// Who it is.
+    pub identity: Identity,
+    /// Where it can be reached.
+    pub address: SocketAddr,
+    /// Whether it is a part of the network.
+    pub state: State,
+    /// How long it has been up.
+    pub uptime: Duration,
+    /// The peers with which it exchanges broadcasts.
+    pub neighbors: Vec<Contact>,
+    /// How many nodes it knows.
+    pub known: u64,
+    /// How many broadcasts it delivered.
+    pub delivered: u64,
+    /// How many copies of broadcasts it received in vain.
+    pub duplicates: u64,
+    /// What it sent and received in this life.
+    pub counters: Counters,
+}
+
+/// A whole network, as its nodes tell of it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Map {
+    /// Those that answered, the first one first.
+    pub nodes: Vec<Status>,
+    /// Neighbors of theirs that did not.
+    pub silent: Vec<Contact>,
+}
+
+/// Why a visit came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum VisitError {
+    /// Nobody is there.
+    #[error("nobody answers at {address}: {error}; is the node up, and is that its address?")]
+    Unreachable {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Somebody is there and does not let us in.
+    #[error("{address} refuses us: {refused}; is --secret the file of that network?")]
+    Refused {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        refused: Refused,
+    },
+    /// The answer did not come, or is none.
+    #[error("{address} gave no answer that can be understood; is it of another version?")]
+    NoAnswer {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// There is no key for the visit.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The system gives no sockets or timers.
+    #[error("cannot ask anybody: {0}")]
+    System(io::Error),
+}
+
+/// Somebody who asks.
+pub struct Visitor {
+    keypair: Keypair,
+    secrets: Secrets,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Visitor {
+    /// A visitor who knows a network's secrets.
+    ///
+    /// # Errors
+    /// If the system gives no random numbers or sockets.
+    pub fn new(secrets: Secrets) -> Result<Visitor, VisitError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Visitor { keypair: Keypair::random()?, secrets, runtime: runtime.map_err(VisitError::System)? })
+    }
+
+    /// How a node is.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn status(&self, address: SocketAddr) -> Result<Status, VisitError> {
+        self.runtime.block_on(ask(&self.keypair, &self.secrets, address, Question::Status))
+    }
+
+    /// Lets a node count its network; none if that took too long.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub fn census(&self, address: SocketAddr) -> Result<Option<Census>, VisitError> {
+        self.runtime.block_on(ask(&self.keypair, &self.secrets, address, Question::Census))
+    }
+
+    /// Asks a node, its neighbors, theirs, and so on, up to so many.
+    ///
+    /// # Errors
+    /// If the first one does not answer.
+    pub fn map(&self, address: SocketAddr, most: usize) -> Result<Map, VisitError> {
+        self.runtime.block_on(self.explore(address, most))
+    }
+
+    async fn explore(&self, address: SocketAddr, most: usize) -> Result<Map, VisitError> {
+        let first: Status = ask(&self.keypair, &self.secrets, address, Question::Status).await?;
+        let mut seen = FxHashMap::from_iter([(first.identity, ())]);
+        let mut to_ask: Vec<Contact> = Vec::new();
+        let mut map = Map { nodes: Vec::new(), silent: Vec::new() };
+        let mut asked = JoinSet::new();
+        let mut answer = Some(Ok(first));
+        loop {
+            match answer.take() {
+                Some(Ok(status)) => {
+                    let neighbors = status.neighbors.iter();
+                    to_ask.extend(neighbors.filter(|peer| seen.insert(peer.identity, ()).is_none()));
+                    map.nodes.push(status);
+                }
+                Some(Err(contact)) => map.silent.push(contact),
+                None => {}
+            }
+            while asked.len() < ASKED_AT_ONCE && map.nodes.len() + asked.len() < most {
+                let Some(contact) = to_ask.pop() else { break };
+                let (keypair, secrets) = (self.keypair.clone(), self.secrets.clone());
+                asked.spawn(async move {
+                    let address = contact.address.ok_or(contact)?;
+                    ask::<Status>(&keypair, &secrets, address, Question::Status).await.map_err(|_| contact)
+                });
+            }
+            match asked.join_next().await {
+                Some(joined) => answer = joined.ok(),
+                None => return Ok(map),
+            }
+        }
+    }
+}
+
+impl Map {
+    /// Who neighbors whom, as at least one of the two says; nodes in the order of `nodes`.
+    pub fn graph(&self) -> Graph {
+        let places: FxHashMap<Identity, u32> =
+            self.nodes.iter().zip(0..).map(|(node, place)| (node.identity, place)).collect();
+        let ends = |node: &Status, place: u32| {
+            let peers: Vec<u32> =
+                node.neighbors.iter().filter_map(|peer| places.get(&peer.identity).copied()).collect();
+            peers.into_iter().map(move |peer| (place.min(peer), place.max(peer)))
+        };
+        let mut edges: Vec<(u32, u32)> =
+            self.nodes.iter().zip(0..).flat_map(|(node, place)| ends(node, place)).collect();
+        edges.sort_unstable();
+        edges.dedup();
+        Graph::from_edges(self.nodes.len(), &edges)
+    }
+}
+
+async fn ask<T: DeserializeOwned>(
+    keypair: &Keypair,
+    secrets: &Secrets,
+    address: SocketAddr,
+    question: Question,
+) -> Result<T, VisitError> {
+    let mut session = meet(keypair, secrets, address).await?;
+    let no_answer = || VisitError::NoAnswer { address };
+    let answered = async {
+        write(&mut session, &question).await?;
+        read(&mut session, &mut Frames::default()).await
+    };
+    timeout(CENSUS + DIAL, answered).await.ok().flatten().ok_or_else(no_answer)
+}
+
+/// Shakes hands as a visitor.
+async fn meet(
+    keypair: &Keypair,
+    secrets: &Secrets,
+    address: SocketAddr,
+) -> Result<Session<TcpStream>, VisitError> {
+    let hello = Hello::of_visitor(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))).encode();
+    let mut outcome = None;
+    for secret in secrets.valid(today()) {
+        let connected = timeout(DIAL, TcpStream::connect(address)).await;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let stream = connected.map_err(|error| VisitError::Unreachable { address, error })?;
+        match noise::dial(stream, keypair, secret, &hello, None).await {
+            Err(refused @ Refused::Unanswered) => outcome = Some(refused),
+            other => return other.map_err(|refused| VisitError::Refused { address, refused }),
+        }
+    }
+    let refused = outcome.unwrap_or(Refused::WrongSecret);
+    Err(VisitError::Refused { address, refused })
+}
+
+#[expect(clippy::disallowed_types, reason = "for how long a secret holds is a matter of the real calendar")]
+fn today() -> SystemTime {
+    SystemTime::now()
+}
+
+async fn write(session: &mut Session<TcpStream>, what: &impl Serialize) -> Option<()> {
+    let (body, mut bytes) = (postcard::to_allocvec(what).ok()?, Vec::new());
+    frame::push(&mut bytes, |frame| frame.extend_from_slice(&body)).ok()?;
+    session.writer.write(&bytes).await.ok()
+}
+
+async fn read<T: DeserializeOwned>(session: &mut Session<TcpStream>, frames: &mut Frames) -> Option<T> {
+    loop {
+        match frames.next().ok()? {
+            Some(body) => return postcard::from_bytes(body).ok(),
+            None => session.reader.read(frames.buffer_mut()).await.ok()?,
+        }
+    }
+}
+
+impl<P: Protocol, O: Observer + Send + 'static> Shared<P, O>
+where
+    P::Config: Sync,
+{
+    /// Answers a visitor's questions, one after the other.
+    pub(super) async fn serve(self: Arc<Self>, node: NodeId, mut session: Session<TcpStream>) {
+        let mut frames = Frames::default();
+        while let Ok(Some(question)) = timeout(PATIENCE, read(&mut session, &mut frames)).await {
+            let answered = match question {
+                Question::Status => {
+                    let status = self.with(|core| core.status(node));
+                    write(&mut session, &status).await
+                }
+                Question::Census => {
+                    let census = self.count(node).await;
+                    write(&mut session, &census).await
+                }
+            };
+            if answered.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn count(self: &Arc<Self>, node: NodeId) -> Option<Census> {
+        let counted = self.counted.notified();
+        self.with(|core| {
+            core.hosts[node.index()].census = None;
+            core.command(node, Command::Census);
+        });
+        let census = || self.with(|core| core.hosts[node.index()].census);
+        if census().is_none() {
+            _ = timeout(CENSUS, counted).await;
+        }
+        census()
+    }
+}
+
+impl<P: Protocol, O: Observer> Core<P, O> {
+    /// How a node is, for somebody outside.
+    pub(super) fn status(&self, node: NodeId) -> Status {
+        let (host, view) = (&self.hosts[node.index()], self.view(node));
+        Status {
+            identity: self.names.identity(node),
+            address: host.address,
+            state: self.state(node),
+            uptime: host.ended.unwrap_or(self.now()).since(host.started),
+            neighbors: view.neighbors.iter().map(|&peer| self.names.contact(peer)).collect(),
+            known: view.known.len() as u64,
+            delivered: view.delivered,
+            duplicates: view.duplicates,
+            counters: host.counters,
+        }
+    }
+}
