@@ -59,6 +59,13 @@ const HANDSHAKES: usize = 64;
 /// So long the application waits at once; then it may look at other things.
 const GLANCE: Duration = Duration::from_millis(20);
 
+impl<P: Protocol> LiveConfig<P> {
+    /// In real time, over links as they are, with nothing there at the start and nothing forgotten.
+    pub fn new(node: P::Config, secrets: Secrets) -> LiveConfig<P> {
+        LiveConfig { node, secrets, speed: 1.0, latency: None, seed: None, forgets: false, is_given: false }
+    }
+}
+
 /// So long it may take to set up the links of a network that is there from the start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -78,6 +85,9 @@ pub struct LiveConfig<P: Protocol> {
     pub latency: Option<Latencies>,
     /// Where the nodes' chance comes from; none: from the system.
     pub seed: Option<u64>,
+    /// Whether broadcasts are forgotten when no node needs them any more. Who wants to look at all of them in the end, as the
+    /// judges of a scenario do, forgets none.
+    pub forgets: bool,
     /// Whether all nodes and their links are there from the start, as [`Live::give`] gives them.
     pub is_given: bool,
 }
@@ -137,7 +147,7 @@ pub enum Report {
 /// Nodes in this process, and their connections to each other and to those of other processes.
 pub struct Live<P: Protocol, O: Observer = ()> {
     shared: Arc<Shared<P, O>>,
-    /// What was broadcast, as of the last time that this thread looked.
+    /// What was broadcast, as of the last time that this thread looked; nothing, if it is forgotten in time.
     broadcasts: Broadcasts,
     /// Last: its tasks end when all else is gone.
     runtime: Option<Runtime>,
@@ -196,7 +206,7 @@ where
             runtime: runtime.handle().clone(),
         });
         runtime.spawn(Arc::clone(&shared).keep_time());
-        runtime.spawn(Arc::clone(&shared).keep_alive(pause));
+        runtime.spawn(Arc::clone(&shared).keep_house(pause));
         Ok(Live { shared, broadcasts: Broadcasts::default(), runtime: Some(runtime) })
     }
 
@@ -295,6 +305,9 @@ where
     /// What this thread sees of the broadcasts is brought up to date.
     fn look(&mut self) {
         let core = self.shared.lock();
+        if core.config.forgets {
+            return;
+        }
         for broadcast in core.contents.broadcasts().iter().skip(self.broadcasts.len()) {
             self.broadcasts.insert(broadcast.clone());
         }

@@ -142,6 +142,13 @@ impl Broadcasts {
         payload
     }
 
+    /// Puts a broadcast into the place of another one, for which nobody will ask any more.
+    pub(crate) fn replace(&mut self, payload: Payload, broadcast: Broadcast) {
+        let next = Series(self.origins.len() as u32);
+        self.series[payload.index()] = *self.origins.entry(broadcast.origin).or_insert(next);
+        self.entries[payload.index()] = broadcast;
+    }
+
     /// The series to which a broadcast belongs. Series are numbered from 0 in the order of their first broadcasts.
     ///
     /// # Panics

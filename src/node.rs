@@ -54,6 +54,7 @@ use regular::Regular;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
+use std::time::Duration;
 use tutorial::Tutorial;
 use weakness::{Contents, Tally};
 
@@ -241,6 +242,9 @@ impl From<Control> for NodeMessage {
         NodeMessage::Control(Box::new(control))
     }
 }
+
+/// No disk is so slow that a content waits for it longer.
+const CONTENTS_WAIT: Duration = Duration::from_secs(600);
 
 /// What a node's timers mean.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -472,6 +476,12 @@ impl Protocol for Node {
             config.reconcile.get_or_insert_default();
         }
         config
+    }
+
+    fn keeps_contents(config: &NodeConfig) -> Option<Duration> {
+        // Without reconciliation contents are passed on at once, and wait for the disk at most.
+        let kept = config.reconcile.as_ref().map(ReconcileConfig::keeps_contents);
+        Some(kept.unwrap_or_default().max(CONTENTS_WAIT))
     }
 
     fn can_join(config: &NodeConfig) -> bool {

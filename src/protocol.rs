@@ -10,6 +10,7 @@ use crate::transport::Transport;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
+use std::time::Duration;
 
 /// One peer's state machine.
 ///
@@ -74,6 +75,12 @@ pub trait Protocol: Sized + Send + 'static {
     /// links of a topology (`is_given`), or in one that nodes join.
     fn resolved(config: Self::Config, _is_given: bool) -> Self::Config {
         config
+    }
+
+    /// How long after a broadcast came for the first time a node may still look at its content, or pass it on; none: for ever.
+    /// A live process forgets contents after that.
+    fn keeps_contents(_config: &Self::Config) -> Option<Duration> {
+        None
     }
 
     /// Whether nodes with this configuration can join a network that is running.

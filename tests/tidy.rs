@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("rng", &["id"]),
     ("graph", &["id"]),
     ("churn", &["rng", "time", "units"]),
-    ("message", &["id"]),
+    ("message", &["id", "time"]),
     ("protocol", &["id", "message", "transport"]),
     ("transport", &["id", "message", "protocol", "rng", "time"]),
     ("node", &["id", "message", "protocol", "rng", "time", "transport", "units"]),

@@ -59,12 +59,11 @@ where
     let observers = begun.observers(scenario)?;
     let secret = Secret::random().map_err(|error| Failure::Internal(error.to_string()))?;
     let config = LiveConfig::<P> {
-        node: scenario.file.node.clone(),
-        secrets: Secrets::new(secret),
         speed: arguments.live.speed,
         latency: latencies(scenario),
         seed: Some(scenario.file.seed),
         is_given: scenario.graph.nodes() > 0,
+        ..LiveConfig::new(scenario.file.node.clone(), Secrets::new(secret))
     };
     let mut world: Live<P, Option<Observers>> = Live::new(config, Some(observers)).map_err(system)?;
     if scenario.graph.nodes() > 0 {

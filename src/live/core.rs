@@ -15,7 +15,7 @@ use crate::message::Contents;
 use crate::observe::{DropReason, Observation, Observer, Parcel};
 use crate::protocol::{Census, Command, Notice, Protocol, State, View, Wire};
 use crate::rng::node_stream;
-use crate::time::Time;
+use crate::time::{Time, nanos};
 use crate::world::{Counters, InFlight};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -580,6 +580,16 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             session.sent.remove(carries_payload);
             self.in_flight.remove(carries_payload);
         }
+    }
+
+    /// Forgets contents for which no node asks any more.
+    pub(super) fn forget(&mut self) {
+        let now = self.now();
+        if let Some(kept) = P::keeps_contents(&self.config.node).filter(|_| self.config.forgets) {
+            let oldest = now.nanos().saturating_sub(nanos(kept));
+            self.contents.forget_before(Time::from_nanos(oldest));
+        }
+        self.contents.set_now(now);
     }
 
     /// Keeps idle sessions alive, and gives up those over which nothing is heard.

@@ -215,11 +215,14 @@ where
         }
     }
 
-    /// Keeps idle sessions alive, for as long as the process lives.
-    pub(super) async fn keep_alive(self: Arc<Self>, pause: Duration) {
+    /// Keeps idle sessions alive and memory small, for as long as the process lives.
+    pub(super) async fn keep_house(self: Arc<Self>, pause: Duration) {
         loop {
             sleep(pause).await;
-            self.with(Core::keep_alive);
+            self.with(|core| {
+                core.keep_alive();
+                core.forget();
+            });
         }
     }
 }

@@ -6,9 +6,11 @@
 
 use super::{Broadcast, Broadcasts, Origin, Payload, Series, Timestamp};
 use crate::id::{NodeId, lent};
+use crate::time::Time;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use std::cell::RefCell;
+use std::collections::VecDeque;
 
 thread_local! {
     static LENT: RefCell<Option<Contents>> = const { RefCell::new(None) };
@@ -20,6 +22,11 @@ pub struct Contents {
     broadcasts: Broadcasts,
     /// Looked up only.
     places: FxHashMap<(Series, u64), Payload>,
+    now: Time,
+    /// When each came, the oldest first.
+    arrivals: VecDeque<(Time, Payload)>,
+    /// Places whose broadcasts are forgotten.
+    free: Vec<Payload>,
 }
 
 /// A broadcast on a wire.
@@ -40,9 +47,30 @@ impl Contents {
         if let Some(payload) = self.find(origin, sequence) {
             return payload;
         }
-        let payload = self.broadcasts.insert(broadcast);
+        let payload = match self.free.pop() {
+            Some(payload) => {
+                self.broadcasts.replace(payload, broadcast);
+                payload
+            }
+            None => self.broadcasts.insert(broadcast),
+        };
         self.places.insert((self.broadcasts.series(payload), sequence), payload);
+        self.arrivals.push_back((self.now, payload));
         payload
+    }
+
+    /// From now on what comes, comes at this time.
+    pub fn set_now(&mut self, now: Time) {
+        self.now = now;
+    }
+
+    /// Forgets what came before a moment. Nobody may ask for it any more.
+    pub fn forget_before(&mut self, moment: Time) {
+        while let Some((_, payload)) = self.arrivals.pop_front_if(|(came, _)| *came < moment) {
+            let sequence = self.broadcasts.get(payload).sequence;
+            self.places.remove(&(self.broadcasts.series(payload), sequence));
+            self.free.push(payload);
+        }
     }
 
     fn find(&self, origin: Origin, sequence: u64) -> Option<Payload> {
@@ -127,6 +155,11 @@ mod tests {
             assert_eq!(read.origin, Origin { node: NodeId(1), incarnation: 3 });
         }
         assert_eq!(contents.broadcasts().len(), 1);
+        contents.set_now(Time::from_nanos(5));
+        contents.forget_before(Time::from_nanos(1));
+        let read: Payload = names.lend(|| contents.lend(|| postcard::from_bytes(&bytes))).unwrap();
+        assert_eq!((read.index(), contents.broadcasts().len()), (0, 1), "in the place of the forgotten one");
+        assert_eq!(contents.broadcasts().get(read).message, sent.message);
         for end in 0..bytes.len() {
             let cut = names.lend(|| contents.lend(|| postcard::from_bytes::<Payload>(&bytes[..end])));
             assert!(cut.is_err());

@@ -84,6 +84,13 @@ fn at_least<'de, D: Deserializer<'de>>(least: Duration, deserializer: D) -> Resu
     Err(D::Error::custom(format_args!("`{duration}` is too short; it is to be at least {least}")))
 }
 
+impl ReconcileConfig {
+    /// How long contents are handed on, with room for clocks that are a little slow.
+    pub(super) fn keeps_contents(&self) -> Duration {
+        (self.retention.saturating_add(self.heal.saturating_mul(2))).saturating_mul(5) / 4
+    }
+}
+
 impl Default for ReconcileConfig {
     fn default() -> ReconcileConfig {
         let [retention, heal, every] = [3_600, 60, 10].map(Duration::from_secs);

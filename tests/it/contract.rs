@@ -215,8 +215,7 @@ struct Real(Network<Live<Probe>>);
 impl Rig for Real {
     fn new(nodes: u32) -> Self {
         let secrets = Secrets::new(Secret::random().unwrap());
-        let config =
-            LiveConfig { node: (), secrets, speed: 1.0, latency: None, seed: Some(7), is_given: false };
+        let config = LiveConfig { seed: Some(7), ..LiveConfig::new((), secrets) };
         let mut network = Network::live(config, ()).unwrap();
         (0..nodes).for_each(|_| _ = network.world_mut().spawn());
         Real(network)
