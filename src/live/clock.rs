@@ -31,8 +31,9 @@ impl Clock {
 
     fn nanos(&self) -> u64 {
         // Not zero any more: what a node is given at time zero was there from the start.
-        let passed = |start: Instant| ((start.elapsed().as_nanos() as f64 * self.speed) as u64).max(1);
-        self.start.map_or(0, passed)
+        let passed = |start: Instant| (start.elapsed().as_nanos() as f64 * self.speed) as u64;
+        // (In whole microseconds: nothing here is known more exactly, and people read it.)
+        self.start.map_or(0, |start| passed(start) / 1_000 * 1_000 + 1_000)
     }
 
     pub(super) fn now(&self) -> Time {

@@ -20,6 +20,8 @@ mod weaknesses;
 mod command_line;
 #[cfg(feature = "cli")]
 mod explain;
+#[cfg(feature = "live")]
+mod live;
 #[cfg(feature = "mill")]
 mod mill;
 #[cfg(feature = "cli")]
