@@ -1,7 +1,7 @@
 //! rumormill: a laboratory for peer-to-peer networks.
 //!
 //! A peer is written once, as a [`Protocol`]. Hundreds of thousands of them run in a simulator that replays bit for
-//! bit; a scenario file says what happens to them, and every run ends in a verdict.
+//! bit; a scenario file says what happens to them, and every run ends in a verdict. The same peer runs over real TCP.
 //!
 //! # The rooms
 //!
@@ -14,9 +14,10 @@
 //! | [`protocol`], [`transport`] | the seam: what any peer is, and all that it may do to the world |
 //! | [`node`] | the peer that we ship: overlay and broadcast |
 //! | [`network`], [`world`] | the population, and what it needs of the place where it lives |
-//! | [`sim`] | the world so far: event queue, links, topologies |
+//! | [`sim`] | the simulated world: event queue, links, topologies |
 //! | [`scenario`] | experiments as files |
 //! | [`observe`], [`judge`], [`report`] | what happened, whether it was right, what is shown of it |
+#![cfg_attr(feature = "live", doc = "| [`live`] | the real world: nodes over TCP, friends only |")]
 #![cfg_attr(feature = "draw", doc = "| [`draw`] | pictures of networks |")]
 #![cfg_attr(feature = "mill", doc = "| [`mill`](mod@mill) | random fault scripts, for any protocol |")]
 #![cfg_attr(feature = "cli", doc = "| [`cli`] | the command line |")]
@@ -35,7 +36,7 @@
 //!    same digest in debug and release, on any machine.
 //! 2. Events are totally ordered, by time and then by the order in which they were made. Time is an integer.
 //! 3. Nothing that is iterated lives in a hash map. Maps that are only looked up use a fixed hasher.
-//! 4. No clock, entropy, thread or environment below the command line.
+//! 4. No clock, entropy, thread or environment in a simulation: only the command line and the live world have them.
 //! 5. No floating-point function of the platform decides an order or a delay.
 //! 6. Observers cannot change a run.
 //! 7. One random stream per purpose and one per node; draws on links by counter.
