@@ -36,18 +36,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
     (
         "live",
-        &[
-            "fault",
-            "graph",
-            "id",
-            "message",
-            "network",
-            "observe",
-            "protocol",
-            "time",
-            "transport",
-            "world",
-        ],
+        &["fault", "graph", "id", "message", "network", "observe", "protocol", "time", "transport", "world"],
     ),
     ("network", &["fault", "graph", "id", "message", "observe", "protocol", "sim", "time", "world"]),
     (
