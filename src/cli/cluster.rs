@@ -62,11 +62,7 @@ enum Event {
     },
 }
 
-#[expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "a person's time is that of the wall clock"
-)]
+#[expect(clippy::disallowed_types, reason = "a person's time is that of the wall clock")]
 fn now() -> Instant {
     Instant::now()
 }
@@ -326,7 +322,7 @@ impl Cluster {
             // To have the same address again.
             _ = fs::write(self.home.join(format!("node-{node}")).join("address"), address);
         }
-        let is_usual = ["others join", "  ", "joined", "in a network of its own", "node "];
+        let is_usual = ["others join", "  ", "joined", "what you type", "in a network of its own", "node "];
         if !is_usual.iter().any(|usual| note.starts_with(usual)) {
             self.voice.note(&format!("node {node}: {note}"));
         }

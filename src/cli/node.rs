@@ -80,16 +80,18 @@ where
         node,
         home,
         voice,
+        is_terminal: keyboard.is_terminal,
         keyboard: Some(keyboard),
         contacts: arguments.join.clone(),
         waiting: VecDeque::new(),
         way: Way::Out,
         told: String::new(),
+        unsafe_broadcasts: 0,
+        unconfirmed: 0,
         next_glance: now(),
         json: arguments.json,
         leaves_at_end: arguments.leave_at_end,
         end: None,
-        log_failed: false,
     };
     console.introduce(arguments);
     console.set_out(remembers || arguments.genesis);
@@ -98,32 +100,30 @@ where
     Ok(code)
 }
 
-#[expect(
-    clippy::disallowed_types,
-    clippy::disallowed_methods,
-    reason = "a person's time is that of the wall clock"
-)]
+#[expect(clippy::disallowed_types, reason = "a person's time is that of the wall clock")]
 fn now() -> Instant {
     Instant::now()
 }
 
 /// How a node comes into the network.
+#[expect(clippy::disallowed_types, reason = "as above")]
 enum Way {
     /// It was not told to join yet.
     Out,
     /// It asks its contacts again at this time.
-    #[expect(clippy::disallowed_types, reason = "as above")]
     Asking(Instant),
     /// It was told to join.
     In,
 }
 
 /// How the process ends.
-#[derive(Clone, Copy)]
+#[expect(clippy::disallowed_types, reason = "as above")]
 enum End {
-    /// The node leaves, until this time.
-    #[expect(clippy::disallowed_types, reason = "as above")]
-    Leaving(Instant),
+    /// The node leaves, until this time; first it waits for what is still to be safe, or to be confirmed.
+    Leaving {
+        deadline: Instant,
+        is_under_way: bool,
+    },
     Over(u8),
 }
 
@@ -138,6 +138,7 @@ where
     voice: Voice,
     /// None: nothing is read any more.
     keyboard: Option<Keyboard>,
+    is_terminal: bool,
     /// Through whom to join, as given.
     contacts: Vec<String>,
     /// Lines that the node has not taken yet.
@@ -145,12 +146,15 @@ where
     way: Way,
     /// What was said last about why it waits.
     told: String,
+    /// Own broadcasts that are not in the log yet: nobody has heard of them.
+    unsafe_broadcasts: u64,
+    /// Own direct messages of which it is not known whether they arrived.
+    unconfirmed: u64,
     #[expect(clippy::disallowed_types, reason = "as above")]
     next_glance: Instant,
     json: bool,
     leaves_at_end: bool,
     end: Option<End>,
-    log_failed: bool,
 }
 
 impl<P: Protocol> Console<P>
@@ -182,13 +186,13 @@ where
             } else {
                 here
             };
-            self.voice.note(&format!(
+            self.voice.show(&format!(
                 "  {} node --listen {there} --join {here} --secret {}",
                 quoted(&program()),
                 quoted(&secret)
             ));
         }
-        if self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_terminal) {
+        if self.is_terminal {
             self.voice.note("what you type is broadcast; /help tells what else there is");
         }
     }
@@ -253,23 +257,33 @@ where
     }
 
     fn pause(&self) -> Duration {
-        let until = |time| Instant::saturating_duration_since(&time, now());
-        match (&self.end, &self.way) {
-            (Some(End::Leaving(deadline)), _) => until(*deadline).min(GLANCE),
-            (_, Way::Asking(next)) => until(*next),
-            _ if self.waiting.is_empty() => until(self.next_glance),
-            _ => SHORT_GLANCE,
-        }
+        let next = match (&self.end, &self.way) {
+            (Some(End::Leaving { deadline, is_under_way }), _) => {
+                if *is_under_way {
+                    *deadline
+                } else {
+                    *deadline - LEAVE_TIME / 2
+                }
+            }
+            (_, Way::Asking(next)) => *next,
+            _ if self.waiting.is_empty() => self.next_glance,
+            _ => return SHORT_GLANCE,
+        };
+        next.saturating_duration_since(now()).min(GLANCE)
     }
 
     /// Looks after what nobody tells of.
     fn glance(&mut self) -> Result<(), Failure> {
         let now = now();
-        if let Some(End::Leaving(deadline)) = self.end
-            && now >= deadline
-        {
-            self.voice.note("leaving takes too long; the others will notice that this node is gone");
-            self.end = Some(End::Over(1));
+        if let Some(End::Leaving { deadline, ref mut is_under_way }) = self.end {
+            let is_done = self.unsafe_broadcasts == 0 && self.unconfirmed == 0;
+            if now >= deadline {
+                self.voice.note("leaving takes too long; the others will notice that this node is gone");
+                self.end = Some(End::Over(1));
+            } else if !*is_under_way && (is_done || now >= deadline - LEAVE_TIME / 2) {
+                *is_under_way = true;
+                self.network.leave(self.node);
+            }
         }
         if let Way::Asking(next) = self.way
             && now >= next
@@ -289,10 +303,8 @@ where
             Some(Err(error)) => self.voice.note(&format!("the secret as it was still holds: {error}")),
             None => {}
         }
-        let failure = self.network.world().log_failure(self.node).filter(|_| !self.log_failed);
-        if let Some(failure) = failure {
+        if let Some(failure) = self.network.world().log_failure(self.node) {
             // Without its log it could deliver things twice.
-            self.log_failed = true;
             let (what, error) =
                 (format!("the log in {}", self.home.folder.display()), std::io::Error::other(failure));
             return Err(Failure::Output { what, error });
@@ -330,7 +342,8 @@ where
                 return Ok(());
             }
             Input::End => {
-                if self.keyboard.take().is_some_and(|keyboard| keyboard.is_terminal) || self.leaves_at_end {
+                self.keyboard = None;
+                if self.is_terminal || self.leaves_at_end {
                     self.waiting.push_back(Order::Leave);
                 }
                 return Ok(());
@@ -348,7 +361,6 @@ where
 
     /// Takes an order; from a pipe, the next line is read when this one is done.
     fn take(&mut self, order: Order) -> Result<(), Failure> {
-        let is_terminal = self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_terminal);
         let must_wait = |order: &Order| matches!(order, Order::Broadcast(_) | Order::Send { .. });
         if !must_wait(&order) {
             self.carry_out(order)?;
@@ -362,7 +374,7 @@ where
         }
         let before = self.waiting.len();
         self.work_off()?;
-        if is_terminal {
+        if self.is_terminal {
             if before == 1 && !self.waiting.is_empty() && self.end.is_none() {
                 self.voice.note(match self.is_member() {
                     true => "waits: the neighbors or the disk are behind",
@@ -386,7 +398,7 @@ where
         {
             let order = self.waiting.pop_front().expect("one is there");
             self.carry_out(order)?;
-            if self.keyboard.as_ref().is_some_and(|keyboard| !keyboard.is_terminal) {
+            if !self.is_terminal {
                 self.next_line();
             }
         }
@@ -396,21 +408,26 @@ where
     fn carry_out(&mut self, order: Order) -> Result<(), Failure> {
         match order {
             Order::Broadcast(text) => {
-                if self.network.broadcast_titled(self.node, BROADCAST_TITLE, &text).is_none() {
-                    self.voice.note("not sent: more waits for the disk than it takes; try again");
+                match self.network.broadcast_titled(self.node, BROADCAST_TITLE, &text) {
+                    Some(_) => self.unsafe_broadcasts += 1,
+                    None => self.voice.note("not sent: more waits for the disk than it takes; try again"),
                 }
             }
             Order::Send { to, text } => match self.find(&to) {
                 Ok(to) => {
                     let (title, message) = (DIRECT_TITLE.into(), text);
+                    self.unconfirmed += 1;
                     self.network.command(self.node, Command::Send { to, title, message });
                 }
                 Err(why) => self.voice.note(&format!("not sent: {why}")),
             },
-            Order::Peers => return self.list("neighbors", self.network.view(self.node).neighbors),
-            Order::Known => return self.list("known nodes", self.network.view(self.node).known),
+            Order::Peers => return self.list("neighbor", self.network.view(self.node).neighbors),
+            Order::Known => return self.list("known node", self.network.view(self.node).known),
             Order::Status => {
-                let (status, me) = (self.network.node_status(self.node), self.me());
+                let (mut status, me) = (self.network.node_status(self.node), self.me());
+                if !matches!(self.way, Way::In) {
+                    status.state = State::Joining;
+                }
                 return match self.json {
                     true => self.voice.tell(&show::status_as_json(&status, &me).to_string()),
                     false => {
@@ -473,7 +490,7 @@ where
     fn on_interrupt(&mut self) {
         match self.end {
             None => self.leave(),
-            Some(End::Leaving(_)) => self.end = Some(End::Over(130)),
+            Some(End::Leaving { .. }) => self.end = Some(End::Over(130)),
             Some(End::Over(_)) => {}
         }
     }
@@ -485,17 +502,21 @@ where
             self.voice.note(&format!("{unsent} lines that waited were not sent"));
         }
         if let Way::In = self.way {
-            self.end = Some(End::Leaving(now() + LEAVE_TIME));
-            if self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_terminal) {
+            self.end = Some(End::Leaving { deadline: now() + LEAVE_TIME, is_under_way: false });
+            if self.is_terminal {
                 self.voice.note("leaving");
             }
-            self.network.leave(self.node);
         } else {
             self.end = Some(End::Over(0));
         }
     }
 
     fn on_report(&mut self, report: Report) -> Result<(), Failure> {
+        if let Report::Delivered(broadcast) = &report
+            && broadcast.origin.node == self.node
+        {
+            self.unsafe_broadcasts = self.unsafe_broadcasts.saturating_sub(1);
+        }
         match report {
             Report::Delivered(broadcast) if self.json => return self.tell_as_json(&broadcast.message),
             Report::Received { message, .. } if self.json => return self.tell_as_json(&message),
@@ -509,7 +530,7 @@ where
             }
             Report::Noticed(notice) => return self.on_notice(notice),
             Report::Stopped => {
-                if self.keyboard.as_ref().is_some_and(|keyboard| keyboard.is_terminal) {
+                if self.is_terminal {
                     self.voice.note("left");
                 }
                 self.end = Some(End::Over(0));
@@ -538,6 +559,7 @@ where
                 };
             }
             Notice::Resolved { to, delivered, .. } => {
+                self.unconfirmed = self.unconfirmed.saturating_sub(1);
                 let to = self.network.world().contact(to).identity;
                 self.voice.note(&match delivered {
                     true => format!("{to} has your message"),

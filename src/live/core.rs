@@ -486,10 +486,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// These tasks carry a session, and end with it.
     pub(super) fn carried_by(&mut self, node: NodeId, peer: NodeId, id: u64, tasks: Vec<AbortHandle>) {
-        match self.session_mut(node, peer).filter(|session| session.id == id) {
-            Some(session) => session.tasks = tasks,
-            // It may be over already; what is written still goes out.
-            None => {}
+        // It may be over already; what is written still goes out.
+        if let Some(session) = self.session_mut(node, peer).filter(|session| session.id == id) {
+            session.tasks = tasks;
         }
     }
 

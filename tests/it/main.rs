@@ -20,6 +20,8 @@ mod weaknesses;
 mod command_line;
 #[cfg(feature = "cli")]
 mod explain;
+#[cfg(all(feature = "cli", feature = "live", unix))]
+mod live_node;
 #[cfg(feature = "mill")]
 mod mill;
 #[cfg(feature = "cli")]

@@ -76,6 +76,14 @@ impl Voice {
         }
     }
 
+    /// A line that is there to be copied: as it is, beside the results.
+    pub(in crate::cli) fn show(&mut self, line: &str) {
+        match self {
+            Voice::Plain(_) => _ = writeln!(io::stderr(), "{}", harmless(line)),
+            Voice::Terminal(printer) => _ = printer.send(Said::Text(harmless(line))),
+        }
+    }
+
     /// From here on everything waits for something to happen.
     pub(in crate::cli) fn flush(&mut self) -> Result<(), Failure> {
         match self {

@@ -36,8 +36,8 @@ pub(super) fn node(contact: &Contact) -> String {
     format!("{}  {address}", contact.identity)
 }
 
-pub(super) fn nodes(title: &str, contacts: &[Contact]) -> String {
-    let mut lines = vec![format!("{} {title}", grouped(contacts.len() as u64))];
+pub(super) fn nodes(what: &str, contacts: &[Contact]) -> String {
+    let mut lines = vec![several(contacts.len() as u64, what)];
     lines.extend(contacts.iter().take(MOST_LISTED).map(|contact| format!("  {}", node(contact))));
     if contacts.len() > MOST_LISTED {
         lines.push(format!("  … and {} more", grouped((contacts.len() - MOST_LISTED) as u64)));
@@ -45,9 +45,14 @@ pub(super) fn nodes(title: &str, contacts: &[Contact]) -> String {
     lines.join("\n")
 }
 
-pub(super) fn nodes_as_json(title: &str, contacts: &[Contact]) -> Value {
+/// A number of things.
+fn several(count: u64, what: &str) -> String {
+    format!("{} {what}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+pub(super) fn nodes_as_json(what: &str, contacts: &[Contact]) -> Value {
     let one = |contact: &Contact| json!({ "identity": digits(contact.identity), "address": contact.address });
-    json!({ title: contacts.iter().map(one).collect::<Vec<_>>() })
+    json!({ what.replace(' ', "_") + "s": contacts.iter().map(one).collect::<Vec<_>>() })
 }
 
 pub(super) fn status(status: &NodeStatus, me: &Contact, home: &str) -> String {
@@ -59,7 +64,11 @@ pub(super) fn status(status: &NodeStatus, me: &Contact, home: &str) -> String {
         format!("home         {home}"),
         format!("state        {}", state(status.state)),
         format!("up for       {}", human_duration(Duration::from_nanos(status.uptime_ns))),
-        format!("nodes        {} neighbors, {} known", status.neighbors.len(), grouped(status.known as u64)),
+        format!(
+            "nodes        {}, {} known",
+            several(status.neighbors.len() as u64, "neighbor"),
+            grouped(status.known as u64)
+        ),
         format!(
             "broadcasts   {} delivered, {} copies received in vain",
             grouped(status.delivered),
@@ -105,11 +114,10 @@ pub(super) fn status_as_json(status: &NodeStatus, me: &Contact) -> Value {
 
 pub(super) fn census(census: &Census) -> String {
     let Census { nodes, link_ends, least_neighbors, most_neighbors } = *census;
-    let node = if nodes == 1 { "node" } else { "nodes" };
-    let links = grouped(link_ends / 2);
     format!(
-        "the network has {} {node} and {links} links; {least_neighbors} to {most_neighbors} neighbors a node",
-        grouped(nodes)
+        "the network has {} and {}; {least_neighbors} to {most_neighbors} neighbors a node",
+        several(nodes, "node"),
+        several(link_ends / 2, "link")
     )
 }
 
