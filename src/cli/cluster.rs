@@ -19,10 +19,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 pub(super) const HELP: &str = "\
-A line that is typed or piped in is broadcast by node 0, or by node N if it begins with `N:`; for each
-broadcast it is told who delivered it, and in what time. /kill N ends a node without a word, as kill -9
-does; /start N starts it again, with its identity and its log, or a new one; /status shows all nodes;
-/quit ends everything, as do Ctrl-D and the end of piped input.
+A line that is typed or piped in is broadcast by node 0, or by node N if it begins with `N:`; for each broadcast it is told \
+who delivered it, and in what time. /kill N ends a node without a word, as kill -9 does; /start N starts it again, with its \
+identity and its log, or a new one; /status shows all nodes; /quit ends everything, as do Ctrl-D and the end of piped input.
 
   rumormill cluster 20
   > hello

@@ -1,4 +1,5 @@
 //! Real nodes, each a process of its own, as people and scripts run them.
+#![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "processes live in real time")]
 
 use assert_cmd::cargo::cargo_bin;
 use serde_json::Value;

@@ -7,20 +7,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(in super::super) const HELP: &str = "\
-A line that is typed, or piped in, is broadcast; empty lines are not. A line that begins with `/` is a
-command (/help lists them); `//` stands for a text that begins with `/`. Lines wait until the node is a
-part of the network, and while its neighbors or its disk are behind. At the end of piped input the node
-stays, as a service, unless --leave-at-end is given; with </dev/null it is one from the start. On a
-terminal Ctrl-D leaves. Ctrl-C and SIGTERM leave in good order, within 8 s; a second one ends at once.
+A line that is typed, or piped in, is broadcast; empty lines are not. A line that begins with `/` is a command (/help lists \
+them); `//` stands for a text that begins with `/`. Lines wait until the node is a part of the network, and while its \
+neighbors or its disk are behind. At the end of piped input the node stays, as a service, unless --leave-at-end is given; \
+with </dev/null it is one from the start. On a terminal Ctrl-D leaves. Ctrl-C and SIGTERM leave in good order, within 8 s; \
+a second one ends at once.
 
 Two nodes on one machine:
   rumormill node --listen 127.0.0.1:5050 --genesis
   (in another terminal, the line that this prints)
 Later each comes back by the same line, knows its neighbors, and catches up.
 
-Exit codes: 0 it left, or was told to /quit; 1 it could not leave in good order in time; 64 wrong usage;
-65 it cannot start: address, key, secret or log are not usable; 74 output or the log cannot be written;
-130 a second Ctrl-C";
+Exit codes: 0 it left, or was told to /quit; 1 it could not leave in good order in time; 64 wrong usage; 65 it cannot start: \
+address, key, secret or log are not usable; 74 output or the log cannot be written; 130 a second Ctrl-C";
 
 #[derive(Args)]
 pub(in super::super) struct NodeArguments {
