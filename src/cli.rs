@@ -1,11 +1,13 @@
 //! The command line: the only place that knows everything, and the only one that looks at a clock or a terminal.
 //!
 //! Results go to standard output; progress and complaints go to standard error. Exit codes: 0 pass, 1 fail,
-//! 2 unknown, 3 vacuous, 64 wrong usage, 65 wrong scenario or data (or one too large for this machine), 70 internal
-//! error, 74 output that cannot be written, 130 interrupted.
+//! 2 unknown, 3 vacuous, 64 wrong usage, 65 wrong scenario or data (or one too large for this machine, or a node that cannot
+//! start), 70 internal error, 74 output that cannot be written, 130 interrupted.
 
 mod arguments;
 mod check;
+#[cfg(feature = "live")]
+mod cluster;
 mod complain;
 #[cfg(feature = "draw")]
 mod draw;
@@ -17,9 +19,13 @@ mod live;
 mod lockstep;
 mod memory;
 mod mill;
+#[cfg(feature = "live")]
+mod node;
 mod progress;
 mod run;
 mod schema;
+#[cfg(feature = "live")]
+mod secret;
 mod shipped;
 mod sweep;
 mod weaken;
@@ -58,6 +64,12 @@ where
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),
+        #[cfg(feature = "live")]
+        SubCommand::Node(arguments) => node::run::<P>(&arguments),
+        #[cfg(feature = "live")]
+        SubCommand::Secret(arguments) => secret::run(&arguments),
+        #[cfg(feature = "live")]
+        SubCommand::Cluster(arguments) => cluster::run(&arguments),
         SubCommand::Schema(arguments) => schema::print_schema::<P::Config>(&arguments),
         SubCommand::Completions { shell } => shipped::completions(shell),
         SubCommand::Man { folder } => shipped::man(&folder),
@@ -81,6 +93,10 @@ enum Failure {
         human_bytes(*available as f64)
     )]
     TooLarge { needed: u64, available: u64 },
+    /// A live node, or its key, secret, log or address, is not usable.
+    #[cfg(feature = "live")]
+    #[error("{0}")]
+    Unusable(String),
     /// Output cannot be written.
     #[error("cannot write {what}: {error}")]
     Output { what: String, error: io::Error },
@@ -113,6 +129,11 @@ impl Failure {
                 complain::say(&self.to_string());
                 65
             }
+            #[cfg(feature = "live")]
+            Failure::Unusable(_) => {
+                complain::say(&self.to_string());
+                65
+            }
             // A reader that has seen enough is no error of ours.
             Failure::Output { ref error, .. } if error.kind() == io::ErrorKind::BrokenPipe => 74,
             Failure::Output { .. } => {
@@ -139,7 +160,9 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// A text without what could give orders to a terminal: titles and names of files may hold anything.
 fn harmless(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+    // (The second kind turns the direction in which text runs, so that it reads as something else.)
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.replace(|c: char| (c.is_control() && c != '\n') || turns(c), "\u{fffd}")
 }
 
 /// Prints a line, or several, on standard output.

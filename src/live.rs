@@ -36,6 +36,7 @@ use crate::time::Time;
 use crate::world::{Counters, InFlight, World};
 pub use journal::JournalError;
 use keys::{Keypair, Secrets};
+pub use link::Unmet;
 use log::Log;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -232,8 +233,19 @@ where
     /// memory.
     pub fn reports(&mut self) -> mpsc::Receiver<(NodeId, Report)> {
         let (sender, receiver) = mpsc::channel();
-        self.shared.lock().reports = Some(sender);
+        // Nobody may listen any more.
+        self.report_to(move |node, report| _ = sender.send((node, report)));
         receiver
+    }
+
+    /// As [`reports`](Live::reports), to a function that must return soon and may not use the network.
+    pub fn report_to(&mut self, tell: impl Fn(NodeId, Report) + Send + 'static) {
+        self.shared.lock().reports = Some(Box::new(tell));
+    }
+
+    /// From now on these are what strangers do not know. Connections that are up stay.
+    pub fn set_secrets(&self, secrets: Secrets) {
+        self.shared.lock().config.secrets = secrets;
     }
 
     /// Whether a node's neighbors or its disk are behind with what it has to say: who broadcasts should wait.
@@ -297,8 +309,11 @@ where
         std::mem::take(&mut self.shared.lock().observer)
     }
 
-    /// Who is at this address, if anybody is that belongs to the network.
-    pub fn who_is(&self, node: NodeId, address: SocketAddr) -> Option<NodeId> {
+    /// Who is at this address. It takes up to some seconds to learn that nobody is who belongs to the network.
+    ///
+    /// # Errors
+    /// If nobody is, why.
+    pub fn who_is(&self, node: NodeId, address: SocketAddr) -> Result<NodeId, Unmet> {
         self.shared.runtime.block_on(self.shared.who_is(node, address))
     }
 

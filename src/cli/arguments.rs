@@ -2,6 +2,8 @@
 
 use super::halt::Breakpoint;
 use super::mill::MillArguments;
+#[cfg(feature = "live")]
+use super::node::{ClusterArguments, NodeArguments, SecretArguments};
 use super::sweep::SweepArguments;
 use crate::observe::Wanted;
 use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Selector, Source};
@@ -25,8 +27,8 @@ pub(super) struct Arguments {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 pass, 1 fail, 2 unknown (too short to tell), 3 vacuous (nothing was tested),
-64 wrong usage, 65 wrong scenario or data, or more than fits into memory, 70 internal error,
-74 output that cannot be written, 130 interrupted";
+64 wrong usage, 65 wrong scenario or data, or more than fits into memory, or a node that cannot
+start, 70 internal error, 74 output that cannot be written, 130 interrupted";
 
 const EXPLAIN_CODES: &str = "\
 Exit codes: 0 it was delivered, 1 it was not though that was possible, 2 it was still on its way
@@ -49,6 +51,17 @@ pub(super) enum SubCommand {
     /// Draw the network with which a scenario starts, without running it
     #[cfg(feature = "draw")]
     Draw(DrawArguments),
+    /// Be a node of a real network over TCP: typed lines are broadcast to all others
+    #[cfg(feature = "live")]
+    #[command(after_help = super::node::HELP)]
+    Node(NodeArguments),
+    /// Show or replace the secret of a real network
+    #[cfg(feature = "live")]
+    Secret(SecretArguments),
+    /// Try a real network out: many nodes on this machine, each a process of its own, with one console
+    #[cfg(feature = "live")]
+    #[command(after_help = super::cluster::HELP)]
+    Cluster(ClusterArguments),
     /// Print the JSON Schema of scenario files, by which editors complete and check
     Schema(SchemaArguments),
     /// Print completions for a shell

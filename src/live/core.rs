@@ -21,13 +21,16 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 /// So many nodes a process knows by name at once; a message that names more is refused.
 const MOST_NAMES: usize = 1 << 16;
+
+/// Tells the application something of a node.
+type Tell = Box<dyn Fn(NodeId, Report) + Send>;
 
 /// All that lives in this process.
 pub(super) struct Core<P: Protocol, O> {
@@ -49,7 +52,7 @@ pub(super) struct Core<P: Protocol, O> {
     /// What is to be done outside of the lock.
     pub(super) orders: Vec<Order>,
     /// To the application, if it wants to know.
-    pub(super) reports: Option<mpsc::Sender<(NodeId, Report)>>,
+    pub(super) reports: Option<Tell>,
 }
 
 /// A node that lives, or has lived, in this process.
@@ -248,8 +251,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             }
             None => self.tell(Observation::Stopped { node }),
         }
-        if let Some(reports) = &self.reports {
-            _ = reports.send((node, Report::Stopped));
+        if let Some(tell) = &self.reports {
+            tell(node, Report::Stopped);
         }
     }
 
@@ -328,7 +331,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// Tells the application what a node noticed.
     fn report(&mut self, node: NodeId, notices: Vec<Notice>, state: &P) {
-        let Some(reports) = &self.reports else { return };
+        let Some(tell) = &self.reports else { return };
         let is_received = |notice: &&Notice| matches!(notice, Notice::Received { .. });
         let received = notices.iter().filter(is_received).count();
         let mut inbox = if received > 0 { view_of(state).inbox } else { Vec::new() };
@@ -344,8 +347,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
                 },
                 notice => Report::Noticed(notice),
             };
-            // Nobody may listen any more.
-            _ = reports.send((node, report));
+            tell(node, report);
         }
     }
 
@@ -492,10 +494,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// These tasks carry a session, and end with it.
     pub(super) fn carried_by(&mut self, node: NodeId, peer: NodeId, id: u64, tasks: Vec<AbortHandle>) {
-        match self.session_mut(node, peer).filter(|session| session.id == id) {
-            Some(session) => session.tasks = tasks,
-            // It may be over already; what is written still goes out.
-            None => {}
+        // It may be over already; what is written still goes out.
+        if let Some(session) = self.session_mut(node, peer).filter(|session| session.id == id) {
+            session.tasks = tasks;
         }
     }
 

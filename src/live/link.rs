@@ -6,12 +6,13 @@
 use super::core::{Core, Order};
 use super::frame::{self, Frames};
 use super::hello::{Hello, Role};
-use super::noise::{self, Reader, Writer};
+use super::noise::{self, Reader, Refused, Writer};
 use super::queue::Queue;
 use super::{DIAL, HANDSHAKES, Shared};
 use crate::id::{Identity, NodeId};
 use crate::observe::Observer;
 use crate::protocol::Protocol;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,33 @@ const DECISION: Duration = Duration::from_secs(5);
 const FAREWELL: Duration = Duration::from_secs(2);
 
 type Session = noise::Session<TcpStream>;
+
+/// Why nobody of the network was met at an address.
+#[derive(Debug, thiserror::Error)]
+pub enum Unmet {
+    /// No connection came about.
+    #[error("{}", unconnected(.0))]
+    Unconnected(io::Error),
+    /// There was no answer at all.
+    #[error("no answer within {} s", DIAL.as_secs())]
+    Silent,
+    /// The handshake came to nothing.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// What it says of itself is in no form that this version knows.
+    #[error("it speaks for another version of this program")]
+    Foreign,
+    /// This process knows too many nodes already.
+    #[error("no room for the names of further nodes")]
+    Full,
+}
+
+fn unconnected(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "nobody listens there".into(),
+        _ => error.to_string(),
+    }
+}
 
 impl<P: Protocol, O: Observer + Send + 'static> Shared<P, O>
 where
@@ -95,7 +123,7 @@ where
             (core.hosts[node.index()].life, core.names.identity(peer), core.names.addresses(peer))
         });
         for address in addresses {
-            if let Some((session, hello)) = self.reach(node, address, Some(identity)).await
+            if let Ok((session, hello)) = self.reach(node, address, Some(identity)).await
                 && self.settle(node, life, session, hello).await
             {
                 return;
@@ -110,23 +138,28 @@ where
         node: NodeId,
         address: SocketAddr,
         expected: Option<Identity>,
-    ) -> Option<(Session, Hello)> {
+    ) -> Result<(Session, Hello), Unmet> {
         let (keypair, own) = self.introduction(node);
+        let mut refused = Refused::Unanswered;
         for secret in self.secrets().valid(today()) {
-            let stream = timeout(DIAL, TcpStream::connect(address)).await.ok()?.ok()?;
-            stream.set_nodelay(true).ok()?;
-            if let Ok(session) = noise::dial(stream, &keypair, secret, &own.encode(), expected).await {
-                let hello = Hello::decode(&session.hello)?.seen_from(address);
-                return Some((session, hello));
+            let connected = timeout(DIAL, TcpStream::connect(address)).await.map_err(|_| Unmet::Silent)?;
+            let stream = connected.map_err(Unmet::Unconnected)?;
+            stream.set_nodelay(true).map_err(Unmet::Unconnected)?;
+            match noise::dial(stream, &keypair, secret, &own.encode(), expected).await {
+                Ok(session) => {
+                    let hello = Hello::decode(&session.hello).ok_or(Unmet::Foreign)?;
+                    return Ok((session, hello.seen_from(address)));
+                }
+                Err(error) => refused = error,
             }
         }
-        None
+        Err(refused.into())
     }
 
-    /// Who is at an address, if anybody is that shares the network's secret.
-    pub(super) async fn who_is(self: &Arc<Self>, node: NodeId, address: SocketAddr) -> Option<NodeId> {
+    /// Who is at an address.
+    pub(super) async fn who_is(self: &Arc<Self>, node: NodeId, address: SocketAddr) -> Result<NodeId, Unmet> {
         let (session, hello) = self.reach(node, address, None).await?;
-        self.with(|core| core.meet(session.peer, hello.address))
+        self.with(|core| core.meet(session.peer, hello.address)).ok_or(Unmet::Full)
     }
 
     /// Two nodes have shaken hands. Whether the connection became their session, or another one is.

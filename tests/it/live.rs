@@ -77,7 +77,7 @@ fn strangers_stay_outside() {
     join(&mut network, 3);
     join(&mut other, 1);
     let address = network.world().contact(NodeId(0)).address.unwrap();
-    assert_eq!(other.world().who_is(NodeId(0), address), None);
+    assert!(other.world().who_is(NodeId(0), address).is_err());
     assert!(Visitor::new(secrets()).unwrap().status(address).is_err());
     assert_eq!(network.node_status(NodeId(0)).neighbors.len(), 2);
 }

@@ -22,6 +22,8 @@ mod command_line;
 mod explain;
 #[cfg(feature = "live")]
 mod live;
+#[cfg(all(feature = "cli", feature = "live", unix))]
+mod live_node;
 #[cfg(feature = "mill")]
 mod mill;
 #[cfg(feature = "cli")]
