@@ -28,6 +28,8 @@ mod schema;
 mod secret;
 mod shipped;
 mod sweep;
+#[cfg(feature = "live")]
+mod visit;
 mod weaken;
 mod workers;
 
@@ -66,6 +68,10 @@ where
         SubCommand::Draw(draw) => draw::draw::<P>(&draw),
         #[cfg(feature = "live")]
         SubCommand::Node(arguments) => node::run::<P>(&arguments),
+        #[cfg(feature = "live")]
+        SubCommand::Status(arguments) => visit::status(&arguments),
+        #[cfg(feature = "live")]
+        SubCommand::Network(arguments) => visit::network(&arguments),
         #[cfg(feature = "live")]
         SubCommand::Secret(arguments) => secret::run(&arguments),
         #[cfg(feature = "live")]

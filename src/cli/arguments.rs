@@ -3,7 +3,7 @@
 use super::halt::Breakpoint;
 use super::mill::MillArguments;
 #[cfg(feature = "live")]
-use super::node::{ClusterArguments, NodeArguments, SecretArguments};
+use super::node::{ClusterArguments, NodeArguments, SecretArguments, VisitArguments};
 use super::sweep::SweepArguments;
 use crate::observe::Wanted;
 use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Selector, Source};
@@ -55,6 +55,12 @@ pub(super) enum SubCommand {
     #[cfg(feature = "live")]
     #[command(after_help = super::node::HELP)]
     Node(NodeArguments),
+    /// Show how a live node is
+    #[cfg(feature = "live")]
+    Status(VisitArguments),
+    /// Let a live node count its network, and show how that is as a whole
+    #[cfg(feature = "live")]
+    Network(VisitArguments),
     /// Show or replace the secret of a real network
     #[cfg(feature = "live")]
     Secret(SecretArguments),
@@ -219,11 +225,26 @@ fn parse_wanted(text: &str) -> Result<Wanted, String> {
     }
 }
 
+/// One of these is to be drawn.
+#[cfg(all(feature = "draw", feature = "live"))]
+const WHAT_TO_DRAW: [&str; 2] = ["file", "live"];
+#[cfg(all(feature = "draw", not(feature = "live")))]
+const WHAT_TO_DRAW: [&str; 1] = ["file"];
+
 #[cfg(feature = "draw")]
 #[derive(Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(WHAT_TO_DRAW))]
 pub(super) struct DrawArguments {
     #[command(flatten)]
-    pub(super) scenario: ScenarioArguments,
+    pub(super) scenario: Option<ScenarioArguments>,
+    /// Draw the network of the live node at this address instead, as its nodes tell of it
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "ADDR", value_parser = super::node::parse_address)]
+    pub(super) live: Option<std::net::SocketAddr>,
+    /// The file of that network's secret; default: that of the node of that port on this machine
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub(super) secret: Option<PathBuf>,
     /// The picture to write: a .png or .svg file
     #[arg(long, value_name = "FILE", default_value = "topology.png")]
     pub(super) out: PictureFile,

@@ -16,8 +16,11 @@ use crate::live::{Live, LiveConfig, Place, Report, StartError, Unmet, noise::Ref
 use crate::network::{BROADCAST_TITLE, DIRECT_TITLE, Network};
 use crate::protocol::{Command, Notice, Protocol, State};
 use crate::units::grouped;
-pub(super) use arguments::{ClusterArguments, HELP, NodeArguments, SecretArguments, SecretOrder};
+pub(super) use arguments::{
+    ClusterArguments, HELP, NodeArguments, SecretArguments, SecretOrder, VisitArguments, parse_address,
+};
 use home::Home;
+pub(super) use home::default_secret;
 use input::{Input, Keyboard, MOST_TEXT, Voice};
 use orders::Order;
 use std::collections::VecDeque;

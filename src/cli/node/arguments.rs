@@ -51,6 +51,19 @@ pub(in super::super) struct NodeArguments {
 }
 
 #[derive(Args)]
+pub(in super::super) struct VisitArguments {
+    /// Where the node can be reached
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub(in super::super) address: SocketAddr,
+    /// The file of the network's secret; default: that of the node of that port on this machine
+    #[arg(long, value_name = "FILE")]
+    pub(in super::super) secret: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long)]
+    pub(in super::super) json: bool,
+}
+
+#[derive(Args)]
 pub(in super::super) struct SecretArguments {
     #[command(subcommand)]
     pub(in super::super) order: SecretOrder,
@@ -91,7 +104,7 @@ pub(in super::super) struct ClusterArguments {
 }
 
 /// An address as people write it; a name stands for the first of its addresses.
-pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
+pub(in super::super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let wrong = |why: &str| format!("{why}; an address is a host and a port, such as 127.0.0.1:5050");
     let mut found = text.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
     found.next().ok_or_else(|| wrong("there is no such host"))

@@ -72,6 +72,11 @@ fn log_in(folder: &Path) -> PathBuf {
     folder.join("log")
 }
 
+/// The file of the secret of a node that was started without `--home` and `--secret`.
+pub(in super::super) fn default_secret(port: u16) -> Result<PathBuf, Failure> {
+    Ok(default_folder(port)?.join("secret"))
+}
+
 fn default_folder(port: u16) -> Result<PathBuf, Failure> {
     if port == 0 {
         let why = "with port 0 nobody knows which home is meant: name it with --home DIR";

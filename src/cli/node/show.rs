@@ -12,7 +12,7 @@ use std::time::Duration;
 const MOST_LISTED: usize = 50;
 
 /// All 64 digits of an identity; `Display` has the first eight.
-pub(super) fn digits(identity: Identity) -> String {
+pub(in crate::cli) fn digits(identity: Identity) -> String {
     identity.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -112,7 +112,7 @@ pub(super) fn status_as_json(status: &NodeStatus, me: &Contact) -> Value {
     }})
 }
 
-pub(super) fn census(census: &Census) -> String {
+pub(in crate::cli) fn census(census: &Census) -> String {
     let Census { nodes, link_ends, least_neighbors, most_neighbors } = *census;
     format!(
         "the network has {} and {}; {least_neighbors} to {most_neighbors} neighbors a node",

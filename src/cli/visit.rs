@@ -1,0 +1,153 @@
+//! `rumormill status`, `network` and `draw --live`: asks nodes that run how they are.
+
+use super::node::show::{census as census_text, digits};
+use super::node::{VisitArguments, default_secret};
+use super::{Failure, complain, files, print};
+use crate::live::keys::Secrets;
+#[cfg(feature = "draw")]
+use crate::live::visit::Map;
+use crate::live::visit::{Status, Visitor};
+#[cfg(feature = "draw")]
+use crate::units::counted;
+use crate::units::{grouped, human_bytes, human_duration};
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// A map of more nodes is nothing to look at.
+#[cfg(feature = "draw")]
+const MOST_DRAWN: usize = 10_000;
+
+fn visitor(address: SocketAddr, secret: Option<&Path>) -> Result<Visitor, Failure> {
+    let file = match secret {
+        Some(file) => file.to_owned(),
+        None => default_secret(address.port())?,
+    };
+    let secrets = Secrets::load(&file).map_err(|error| Failure::Unusable(error.to_string()))?;
+    Visitor::new(secrets).map_err(unusable)
+}
+
+fn unusable(error: impl std::fmt::Display) -> Failure {
+    Failure::Unusable(error.to_string())
+}
+
+/// How one node is.
+pub(super) fn status(arguments: &VisitArguments) -> Result<u8, Failure> {
+    let visitor = visitor(arguments.address, arguments.secret.as_deref())?;
+    let status = visitor.status(arguments.address).map_err(unusable)?;
+    match arguments.json {
+        true => print(&files::json(&Written::of(&status)))?,
+        false => print(&text(&status))?,
+    }
+    Ok(0)
+}
+
+/// How the whole network is, as one of its nodes counts it.
+pub(super) fn network(arguments: &VisitArguments) -> Result<u8, Failure> {
+    let visitor = visitor(arguments.address, arguments.secret.as_deref())?;
+    let Some(census) = visitor.census(arguments.address).map_err(unusable)? else {
+        complain::say(
+            "the node did not come to an end of counting; the network changes too fast, or is very large",
+        );
+        return Ok(2);
+    };
+    match arguments.json {
+        true => print(&files::json(&census))?,
+        false => print(&census_text(&census))?,
+    }
+    Ok(0)
+}
+
+/// A status in JSON.
+#[derive(Serialize)]
+struct Written<'a> {
+    identity: String,
+    address: SocketAddr,
+    state: crate::protocol::State,
+    uptime_ns: u64,
+    neighbors: Vec<Neighbor>,
+    known: u64,
+    delivered: u64,
+    duplicates: u64,
+    #[serde(flatten)]
+    counters: &'a crate::world::Counters,
+}
+
+#[derive(Serialize)]
+struct Neighbor {
+    identity: String,
+    address: Option<SocketAddr>,
+}
+
+impl Written<'_> {
+    fn of(status: &Status) -> Written<'_> {
+        let neighbors = status.neighbors.iter();
+        Written {
+            identity: digits(status.identity),
+            address: status.address,
+            state: status.state,
+            uptime_ns: crate::time::nanos(status.uptime),
+            neighbors: neighbors
+                .map(|peer| Neighbor { identity: digits(peer.identity), address: peer.address })
+                .collect(),
+            known: status.known,
+            delivered: status.delivered,
+            duplicates: status.duplicates,
+            counters: &status.counters,
+        }
+    }
+}
+
+fn text(status: &Status) -> String {
+    let Status { counters, .. } = status;
+    let bytes = |bytes: u64| human_bytes(bytes as f64);
+    let mut lines = vec![
+        format!("identity     {}", digits(status.identity)),
+        format!("address      {}", status.address),
+        format!("state        {}", files::json(&status.state).trim_matches('"')),
+        format!("up for       {}", human_duration(status.uptime)),
+        format!("nodes        {} neighbors, {} known", status.neighbors.len(), grouped(status.known)),
+        format!(
+            "broadcasts   {} delivered, {} copies received in vain",
+            grouped(status.delivered),
+            grouped(status.duplicates)
+        ),
+        format!(
+            "traffic      sent {} messages ({}), received {} ({})",
+            grouped(counters.messages_sent),
+            bytes(counters.bytes_sent),
+            grouped(counters.messages_received),
+            bytes(counters.bytes_received)
+        ),
+    ];
+    lines.extend(status.neighbors.iter().map(|peer| {
+        let address = peer.address.map_or("address unknown".into(), |address| address.to_string());
+        format!("neighbor     {}  {address}", peer.identity)
+    }));
+    lines.join("\n")
+}
+
+/// The picture of a network that runs.
+#[cfg(feature = "draw")]
+pub(super) fn draw(arguments: &super::arguments::DrawArguments, address: SocketAddr) -> Result<u8, Failure> {
+    use crate::draw::{Layout, TopologyPicture};
+    let map = visitor(address, arguments.secret.as_deref())?.map(address, MOST_DRAWN).map_err(unusable)?;
+    let graph = map.graph();
+    let names: Vec<String> = map.nodes.iter().map(|node| node.identity.to_string()).collect();
+    let title = format!("The network around {address}");
+    let subtitle = caption(&map, graph.edge_count());
+    let picture =
+        TopologyPicture { title: &title, subtitle: &subtitle, names: &names, ..TopologyPicture::of(&graph) };
+    super::draw::write(&picture, &Layout::force_directed(&graph, 0), &arguments.out)?;
+    complain::say(&subtitle);
+    Ok(0)
+}
+
+#[cfg(feature = "draw")]
+fn caption(map: &Map, links: usize) -> String {
+    let silent = match map.silent.len() {
+        0 => String::new(),
+        silent => format!("; {} of their neighbors did not answer", counted(silent)),
+    };
+    format!("{} nodes and {} links{silent}", counted(map.nodes.len()), counted(links))
+}
