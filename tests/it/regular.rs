@@ -55,33 +55,46 @@ fn joined(nodes: u32, seed: u64, pause: u64) -> Simulated {
     network
 }
 
-/// One component of members, each with enough neighbors and not too many, which think the same.
-fn faults(network: &Simulated) -> Result<(), String> {
+/// What is amiss: all are to be one component of members, each with enough neighbors and not too many, which think the same.
+fn faults(network: &Simulated) -> Vec<String> {
     let up: Vec<NodeId> = network.up().collect();
-    let components = network.status().components;
-    if components != usize::from(!up.is_empty()) {
-        return Err(format!("{components} components of {} nodes", up.len()));
+    let mut faults = Vec::new();
+    if network.status().components > 1 {
+        faults.push(format!("{} nodes in several components", up.len()));
     }
     let least = up.len().saturating_sub(1).min(3);
+    let of_all: Vec<Vec<NodeId>> =
+        (0..network.size()).map(|node| network.view(NodeId(node as u32)).neighbors).collect();
+    let neighbors = |node: NodeId| &of_all[node.0 as usize];
     for &node in &up {
-        let neighbors = network.view(node).neighbors;
-        let is_mutual = |&peer: &NodeId| network.view(peer).neighbors.contains(&node);
         if network.state(node) != State::Member {
-            return Err(format!("{node:?} is {:?}", network.state(node)));
+            faults.push(format!("{node:?} is {:?}", network.state(node)));
         }
-        if !(least..=8).contains(&neighbors.len()) || !neighbors.iter().all(is_mutual) {
-            return Err(format!("{node:?} has {neighbors:?}"));
+        if !(least..=8).contains(&neighbors(node).len()) {
+            faults.push(format!("{node:?} has too few or too many neighbors"));
+        }
+        let one_sided = neighbors(node).iter().filter(|&&peer| !neighbors(peer).contains(&node));
+        faults.extend(one_sided.map(|peer| format!("{node:?} takes {peer:?} for a neighbor, alone")));
+    }
+    faults
+}
+
+/// What is amiss at each of three looks, a second apart. Two nodes that agree with each other, or end that, think differently
+/// for as long as a message takes, 10 ms; and where everybody flips once a minute somebody always does.
+fn lasting_faults(network: &mut Simulated) -> Result<(), String> {
+    let mut lasting = faults(network);
+    for _ in 0..2 {
+        if !lasting.is_empty() {
+            network.run_for(secs(1));
+            let now = faults(network);
+            lasting.retain(|fault| now.contains(fault));
         }
     }
-    Ok(())
+    if lasting.is_empty() { Ok(()) } else { Err(lasting.join("; ")) }
 }
 
 fn assert_whole(network: &mut Simulated, what: &str) {
-    if faults(network).is_err() {
-        // Somebody may be in the middle of agreeing with somebody.
-        network.run_for(secs(1));
-    }
-    faults(network).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+    lasting_faults(network).unwrap_or_else(|faults| panic!("{what}: {faults}"));
 }
 
 /// How many nodes have so many neighbors.
@@ -280,14 +293,20 @@ fn mass_crash_figures() {
     }
 }
 
-#[test]
-fn a_partition_heals_within_a_probe() {
-    let mut network = joined(200, 5, 20);
-    let groups = (0..200).map(|node| node % 2).collect();
+/// Two halves that were cut from each other for a minute; the cut has just been lifted.
+fn healed(nodes: u32, seed: u64) -> Simulated {
+    let mut network = joined(nodes, seed, 20);
+    let groups = (0..nodes).map(|node| node % 2).collect();
     let cut = network.impose(Condition::Cut(Arc::new(Cut { groups, one_way: false })));
     network.run_for(secs(60));
     assert_eq!(network.status().components, 2);
     network.lift(cut);
+    network
+}
+
+#[test]
+fn a_partition_heals_within_a_probe() {
+    let mut network = healed(200, 5);
     heals(&mut network, secs(11));
     network.run_for(secs(60));
     assert_whole(&mut network, "healed");
@@ -296,11 +315,7 @@ fn a_partition_heals_within_a_probe() {
 /// In a graph by chance half of all links cross; before the heal none does.
 #[test]
 fn bridges_between_the_halves_of_a_healed_network_are_spread() {
-    let mut network = joined(200, 1, 20);
-    let groups = (0..200).map(|node| node % 2).collect();
-    let cut = network.impose(Condition::Cut(Arc::new(Cut { groups, one_way: false })));
-    network.run_for(secs(60));
-    network.lift(cut);
+    let mut network = healed(200, 1);
     let share = |network: &Simulated| {
         let links = links(network);
         let crossing = links.iter().filter(|(a, b)| a.0 % 2 != b.0 % 2).count();
@@ -333,6 +348,42 @@ fn flips_mix_the_links_of_an_idle_network_and_leave_the_degrees() {
     let kept = before.iter().filter(|link| now.contains(link)).count();
     assert!(kept * 3 < before.len(), "{kept} of {} links are as they were", before.len());
     assert_eq!(degrees(&network), degrees_before);
+}
+
+/// Flips and bridges make and end links all the time, and no node is left with half of one: what an end does the other one
+/// hears after 10 ms.
+#[test]
+fn no_pair_thinks_differently_for_longer_than_a_message_takes() {
+    let mut network = healed(100, 5);
+    let mut before = Vec::new();
+    for look in 0..1_500 {
+        network.run_for(millis(40));
+        let now: Vec<String> = faults(&network).into_iter().filter(|fault| fault.contains("alone")).collect();
+        let lasting = now.iter().find(|fault| before.contains(*fault));
+        assert_eq!(lasting, None, "look {look}");
+        before = now;
+    }
+}
+
+/// Somebody may have ended the link to the heir before it, who does not know that yet and does not dial: leavers that
+/// waited for the two stopped after half a minute only. Seed 10 did that before there were flips, 1 and 2 with them.
+#[test]
+fn leavers_do_not_wait_for_a_link_that_an_heir_has_just_ended() {
+    for seed in 1..=10 {
+        let summary = play(&json!({
+            "seed": seed,
+            "links": {
+                "kind": "stream", "latency": {"uniform": {"min": "10ms", "max": "50ms"}}, "jitter": {"up_to": "2ms"}
+            },
+            "timeline": [
+                {"at": "0s", "do": {"join": {"count": 300, "every": "20ms"}}},
+                {"at": "20s", "do": {"leave": {"who": "random", "count": 20, "every": "100ms"}}}
+            ],
+            "end": "40s", "expect": [{"size": {"min": 280, "max": 280}}]
+        }));
+        let finding = &summary.judgement.findings[0];
+        assert_eq!(finding.verdict, Verdict::Pass, "seed {seed}: {finding:?}");
+    }
 }
 
 #[test]
@@ -389,17 +440,13 @@ fn is_known_to_each_other(network: &Simulated) -> bool {
     knowledge.among(|node| network.is_up(node)).components().count() <= 1
 }
 
-/// What is wrong after so long a calm, and a moment later still: a handshake may be under way. Of those who do not know of
-/// each other nothing is expected.
+/// What is wrong after so long a calm. Of those who do not know of each other nothing is expected.
 fn comes_to_rest(network: &mut Simulated, calm: Duration) -> Result<(), String> {
     if !is_known_to_each_other(network) {
         return Ok(());
     }
     network.run_for(calm);
-    faults(network).or_else(|_| {
-        network.run_for(secs(1));
-        faults(network)
-    })
+    lasting_faults(network)
 }
 
 /// Two that the world linked, and that gave each other up, know each other still.

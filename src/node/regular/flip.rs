@@ -419,3 +419,6 @@ impl Node {
         is_over
     }
 }
+
+#[cfg(test)]
+mod tests;
