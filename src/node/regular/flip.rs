@@ -16,7 +16,7 @@
 
 use super::super::Node;
 use super::shed::{LOCK_TIME, MARGIN};
-use super::{Alarm, HARD, List, Why, Word, later};
+use super::{Alarm, List, SOFT, Why, Word, later};
 use crate::id::NodeId;
 use crate::protocol::State;
 use crate::time::LocalTime;
@@ -164,9 +164,9 @@ impl Node {
         self.spread_soon(net);
     }
 
-    /// Whether this node can take part, with one neighbor more for a moment.
+    /// Whether this node can take part, with one neighbor more for a moment: not more than it may have in calm, when it flips.
     fn can_flip(&self) -> bool {
-        self.aside.state == State::Member && self.aside.regular.flip.is_none() && self.load() < HARD
+        self.aside.state == State::Member && self.aside.regular.flip.is_none() && self.load() < SOFT
     }
 
     /// Whether a link may be ended by a flip.

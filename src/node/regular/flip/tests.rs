@@ -1,5 +1,6 @@
 //! One node's part in flips, among peers that fall silent, repeat themselves, or lie.
 
+use super::super::HARD;
 use super::*;
 use crate::node::{Control, NodeConfig, NodeMessage, NodeTimer, OverlayKind};
 use crate::protocol::{Command, Protocol};
@@ -41,12 +42,16 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
+        Bench::with(FIRST)
+    }
+
+    fn with(neighbors: u32) -> Bench {
         let mut net = Outbox::new(NodeId(0));
         let config = NodeConfig { overlay: Some(OverlayKind::Regular), ..NodeConfig::default() };
         let node = Node::start(&config, &[], &mut net);
         let (timers, opening, said) = (Vec::new(), Vec::new(), Vec::new());
         let mut bench = Bench { node, net, nanos: 0, timers, opening, up: Vec::new(), said };
-        for peer in (1..=FIRST).map(NodeId) {
+        for peer in (1..=neighbors).map(NodeId) {
             bench.up.push(peer);
             bench.node.on_link_up(&mut bench.net, peer);
         }
@@ -277,6 +282,19 @@ fn who_takes_part_in_a_flip_refuses_others_and_splits_and_sheds_none_of_its_link
         let part = bench.node.aside.regular.flip.unwrap();
         assert!(bench.node.is_locked(now, part.old) && bench.node.is_shed(now, part.old), "place {place}");
         assert!(part.middle.is_none_or(|middle| bench.node.is_locked(now, middle)), "place {place}");
+    }
+}
+
+/// It would have nine for a moment. In calm nobody has more than eight.
+#[test]
+fn who_has_eight_neighbors_takes_part_in_no_flip() {
+    for (place, (deeds, _)) in courses().into_iter().enumerate() {
+        let mut bench = Bench::with(SOFT as u32);
+        bench.happen(&deeds[0]);
+        assert!(!bench.holds(), "place {place}");
+        let mut bench = Bench::with(SOFT as u32 - 1);
+        deeds.iter().for_each(|deed| bench.happen(deed));
+        assert!(bench.neighbors().contains(&STRANGER), "place {place}");
     }
 }
 
