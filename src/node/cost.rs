@@ -22,8 +22,8 @@ const REGULAR_JOIN: f64 = 86.0;
 const REGULAR_SHED: f64 = 45.0;
 /// Fewer nodes of that overlay all neighbor each other.
 const COMPLETE: f64 = 7.0;
-/// Probes, shuffles and their timers in that overlay, a node and second: measured in networks of 10 to 5,000 nodes.
-const REGULAR_IDLE: f64 = 0.545;
+/// Probes, shuffles, flips and their timers in that overlay, a node and second: measured in networks of 10 to 5,000 nodes.
+const REGULAR_IDLE: f64 = 0.79;
 /// Wish, consent, message, acknowledgement, timer, end of the link.
 const DIRECT: f64 = 6.0;
 

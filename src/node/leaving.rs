@@ -133,9 +133,12 @@ impl Node {
         if awaited.is_empty() {
             return net.send(from, Control::Released { round }.into());
         }
+        // In the overlay `regular` this node may just have ended its link to the predecessor, who did not know that yet, and
+        // does not dial.
+        let dialled = if self.is_regular() { awaited.clone() } else { Vec::from_iter(successor) };
         self.aside.leaving.duties.push(Duty { leaver: from, round, awaited });
-        if let Some(successor) = successor {
-            self.visit(net, successor, Errand::Inherit { leaver: from, round, tries: 1 });
+        for heir in dialled {
+            self.visit(net, heir, Errand::Inherit { leaver: from, round, tries: 1 });
         }
     }
 

@@ -1,18 +1,19 @@
 //! The overlay `regular`: about six neighbors for everybody, by chance, and ways to keep it so (protocol.md, §3).
 //!
 //! A concept a file: [`join`] splits edges, [`heirs`] replace who crashed, [`shed`] takes superfluous links away,
-//! [`probe`] dials addresses from the book and spreads them, [`addresses`] is the book. Here stands what they share: neighbors
-//! agreed on with a cap, alarms, and what to do next ([`Node::tend`]).
+//! [`flip`] mixes who neighbors whom, [`probe`] dials addresses from the book and spreads them, [`addresses`] is the book. Here
+//! stands what they share: neighbors agreed on with a cap, alarms, and what to do next ([`Node::tend`]).
 //!
 //! Deviations from the paper, each marked where it is:
 //!
-//! - There are no flips (§3.6). After a heal the new links between the two sides are as many as probes found, up to eight
-//!   neighbors a node, and they stay where they are; what is too much is shed.
 //! - A node with eight neighbors or more sheds links, of which the paper says nothing: leaving by a path of heirs adds links.
+//! - A flip keeps links in the order of its path, and whoever is in another one refuses: nobody waits, so no order by identity is
+//!   needed. Each node begins one a minute at most, and only after a minute without one.
 //! - A newcomer's walks share their first four steps. Shuffles go to neighbors in turn instead of by a walk.
 //! - The book is not on disk as a whole: the log holds who became a neighbor, and the last six of them are dialled first.
 
 mod addresses;
+mod flip;
 mod heirs;
 mod join;
 mod probe;
@@ -24,6 +25,8 @@ use crate::id::NodeId;
 use crate::time::LocalTime;
 use crate::transport::Transport;
 use addresses::Addresses;
+pub use flip::Flip;
+use flip::Part;
 use heirs::Legacy;
 pub use heirs::List;
 pub use join::Walk;
@@ -124,6 +127,8 @@ pub enum Word {
         /// Which of my walks found it.
         walk: u32,
     },
+    /// About the flip that this node began, under this number.
+    Flip((NodeId, u32), Flip),
     /// Nodes that I know, and my neighbors; tell me yours.
     Shuffle(Vec<NodeId>, List),
     /// Nodes that I know, and my neighbors.
@@ -147,6 +152,7 @@ impl Word {
             Word::Neighbors(_) => "neighbors",
             Word::Shed { .. } => "shed",
             Word::Unlink { .. } => "unlink",
+            Word::Flip(..) => "flip",
             Word::Shuffle(..) => "shuffle",
             Word::Shuffled(..) => "shuffled",
         }
@@ -170,6 +176,8 @@ pub enum Why {
     Heir(NodeId),
     /// We may belong to two networks that do not know of each other.
     Bridge,
+    /// A flip wants it: who began it, under which number.
+    Flip((NodeId, u32)),
 }
 
 /// What a link is opened for.
@@ -202,14 +210,13 @@ pub enum Alarm {
     Probe,
     /// Exchange addresses.
     Shuffle,
+    /// Flip links.
+    Flip,
     /// Leave, now that no walk needs this node any more.
     Depart,
 }
 
-/// So many walks that came by are remembered.
-const MOST_PASSED: usize = 64;
-
-const ALARMS: usize = 7;
+const ALARMS: usize = 8;
 
 /// A node's place in the overlay.
 #[derive(Debug, Default)]
@@ -245,6 +252,12 @@ pub(super) struct Regular {
     refused: Vec<(NodeId, Errand)>,
     /// Attempts in a row that shed no link.
     shed_failures: u32,
+    /// Its part in the latest flip.
+    flip: Option<Part>,
+    /// When it began one, or took part in one, last.
+    flipped: Option<LocalTime>,
+    /// New neighbors from what may have been another network, and how often each link to them is yet to be spread.
+    bridges: Vec<(NodeId, u8)>,
     batch: Batch,
     /// Those to which a link was being opened at the latest probe.
     dialled: Vec<NodeId>,
@@ -264,19 +277,6 @@ struct Wooed {
 }
 
 impl Regular {
-    /// Whether a walk came by before with as many steps left: then it is a datagram that arrived twice. Both copies would
-    /// walk on, and be doubled again.
-    fn passed_before(&mut self, walk: (NodeId, u32), left: u16) -> bool {
-        if self.passed.contains(&(walk, left)) {
-            return true;
-        }
-        if self.passed.len() >= MOST_PASSED {
-            self.passed.pop_front();
-        }
-        self.passed.push_back((walk, left));
-        false
-    }
-
     /// Every node that it has heard of.
     pub(super) fn addresses(&self) -> impl Iterator<Item = NodeId> {
         self.book.all()
@@ -291,6 +291,7 @@ impl Regular {
     /// A peer is no neighbor any more; the neighbors that it had.
     fn forget_neighbor(&mut self, peer: NodeId) -> List {
         self.untold.retain(|(node, _)| *node != peer);
+        self.bridges.retain(|(node, _)| *node != peer);
         let place = self.lists.iter().position(|(node, _)| *node == peer);
         place.map(|place| self.lists.swap_remove(place).1).unwrap_or_default()
     }
@@ -319,7 +320,15 @@ impl Node {
         let wooed = regular.wooed.iter().map(|wooed| wooed.peer);
         let coming: Vec<NodeId> =
             reserved.chain(wooed).filter(|&peer| !self.neighbors.contains(peer)).collect();
-        self.neighbors.len() + coming.len()
+        let counts = |new: &NodeId| self.neighbors.contains(*new) || coming.contains(new);
+        let flips =
+            regular.flip.as_ref().is_some_and(|part| !part.arrived && !part.new.as_ref().is_some_and(counts));
+        self.neighbors.len() + coming.len() + usize::from(flips)
+    }
+
+    /// The same without a peer that may become one.
+    fn load_beside(&self, peer: NodeId) -> usize {
+        self.load() - usize::from(self.is_courting(peer) && !self.neighbors.contains(peer))
     }
 
     /// Rings in so long, unless it rings earlier anyway.
@@ -340,6 +349,7 @@ impl Node {
         if slot.take_if(|(_, latest)| *latest == number).is_none() {
             return;
         }
+        self.forget_past_flip(net.now());
         match alarm {
             Alarm::Seek => self.tend(net),
             Alarm::Sweep => self.sweep(net),
@@ -347,6 +357,7 @@ impl Node {
             Alarm::Shed => self.shed(net),
             Alarm::Probe => self.probe(net),
             Alarm::Shuffle => self.shuffle(net),
+            Alarm::Flip => self.flip(net),
             Alarm::Depart => self.begin_departure(net),
         }
     }
@@ -355,6 +366,7 @@ impl Node {
         if !self.is_regular() {
             return;
         }
+        self.forget_past_flip(net.now());
         match word {
             Word::Seek { walks } => self.on_seek(net, from, walks),
             Word::Walk(walk) => self.on_walk(net, walk),
@@ -370,6 +382,7 @@ impl Node {
             Word::Neighbors(list) => self.on_neighbors(net, from, list),
             Word::Shed { walk, goals, steps } => self.on_shed(net, from, walk, goals, steps),
             Word::Unlink { walk } => self.on_unlink(net, from, walk),
+            Word::Flip(flip, word) => self.on_flip(net, from, flip, word),
             Word::Shuffle(nodes, list) => self.on_shuffle(net, from, nodes, list),
             Word::Shuffled(nodes, list) => self.on_shuffled(net, from, nodes, list),
         }
@@ -413,6 +426,8 @@ impl Node {
     pub(super) fn gained(&mut self, net: &mut impl Transport<Node>, peer: NodeId) {
         let is_newcomer = self.aside.is_newcomer;
         let regular = &mut self.aside.regular;
+        let is_bridge = |wooed: &Wooed| wooed.peer == peer && wooed.why == Why::Bridge;
+        let is_bridge = regular.wooed.iter().any(is_bridge);
         regular.wooed.retain(|wooed| wooed.peer != peer);
         regular.book.answered(net.now(), peer);
         if !is_newcomer {
@@ -423,6 +438,10 @@ impl Node {
         self.legacies_reached(peer);
         self.log_neighbor(net, peer);
         self.neighbors_changed(net);
+        self.flip_goes_on(net, peer);
+        if is_bridge {
+            self.note_bridge(net, peer);
+        }
     }
 
     /// Does what is to be done next, if anything.
@@ -472,26 +491,6 @@ impl Node {
         }
     }
 
-    /// If no more than seven nodes are in sight: those of them that are no neighbors.
-    fn small_world(&self, me: NodeId) -> Option<Vec<NodeId>> {
-        if self.neighbors.len() == 0 || self.neighbors.len() > TARGET {
-            return None;
-        }
-        let mut missing: Vec<NodeId> = Vec::new();
-        for peer in self.neighbors.iter() {
-            for &node in &self.list_of(peer)?.nodes {
-                let is_there = |node| node != me && !self.aside.regular.leavers.contains(&node);
-                if is_there(node) && !self.neighbors.contains(node) && !missing.contains(&node) {
-                    missing.push(node);
-                }
-                if self.neighbors.len() + missing.len() > TARGET {
-                    return None;
-                }
-            }
-        }
-        Some(missing)
-    }
-
     /// Asks a peer to be a neighbor, as soon as there is a link.
     fn court(&mut self, net: &mut impl Transport<Node>, peer: NodeId, why: Why) {
         if peer != net.me() && !self.neighbors.contains(peer) {
@@ -505,7 +504,7 @@ impl Node {
             return;
         }
         let most = if why == Why::Bridge { SOFT } else { HARD };
-        if self.load() >= most || !self.stays() {
+        if self.load_beside(peer) >= most || !self.stays() {
             self.not_won(net, peer, why);
             return self.part_from(net, peer);
         }
@@ -520,20 +519,25 @@ impl Node {
         let most = match why {
             Why::Need | Why::Bridge => SOFT,
             Why::Relink | Why::Heir(_) => HARD,
+            Why::Flip(flip) => HARD * usize::from(self.expects(net.now(), from, flip)),
         };
-        let load = self.load() - usize::from(self.is_courting(from) && !self.neighbors.contains(from));
-        if !self.stays() || (load >= most && !self.neighbors.contains(from)) {
+        let is_neighbor = self.neighbors.contains(from);
+        if !self.stays() || (self.load_beside(from) >= most && !is_neighbor) {
             let others: Vec<NodeId> = self.neighbors.iter().filter(|&peer| peer != from).collect();
             let others = others.sample(net.rng(), 2).copied().collect();
             return net.send(from, Word::Busy(others).into());
         }
         net.send(from, Control::Welcome { member: !self.aside.is_newcomer }.into());
         self.befriend(net, from, member);
+        if why == Why::Bridge && !is_neighbor {
+            self.note_bridge(net, from);
+        }
     }
 
     fn is_courting(&self, peer: NodeId) -> bool {
-        let Regular { wooed, reservations, .. } = &self.aside.regular;
+        let Regular { wooed, reservations, flip, .. } = &self.aside.regular;
         wooed.iter().any(|wooed| wooed.peer == peer)
+            || flip.is_some_and(|part| part.new == Some(peer) && !part.arrived)
             || reservations.iter().any(|reservation| reservation.seeker == peer)
     }
 
@@ -569,6 +573,7 @@ impl Node {
         match why {
             Why::Heir(dead) => self.legacy_goes_on(net, dead, peer),
             Why::Relink => self.relink_failed(net, peer),
+            Why::Flip(flip) => self.flip_failed(net, flip),
             Why::Need | Why::Bridge => {}
         }
     }
@@ -611,6 +616,8 @@ impl Node {
         });
         let leaves = regular.leavers.contains(&peer);
         let is_shed = regular.shedding.extract_if(.., |lock| lock.peer == peer).count() > 0;
+        let is_flipped = self.flip_ended(net, peer);
+        let regular = &mut self.aside.regular;
         regular
             .reservations
             .retain(|reservation| reservation.seeker != peer && reservation.other != Some(peer));
@@ -637,7 +644,10 @@ impl Node {
                 self.aside.regular.shed_failures = 0;
                 self.set_alarm(net, Alarm::Shed, Duration::from_millis(200));
             }
-            if !(is_split || leaves || is_shed) && self.stays() && !self.lacks(Weakness::NoRepair) {
+            if !(is_split || leaves || is_shed || is_flipped)
+                && self.stays()
+                && !self.lacks(Weakness::NoRepair)
+            {
                 self.lost_unawares(net, peer, list);
             }
             self.neighbor_left(net, peer);

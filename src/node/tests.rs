@@ -163,3 +163,26 @@ fn what_waits_for_the_disk_is_bounded() {
     node.on_command(&mut net, broadcast("one more"));
     assert_eq!(published(&mut net).len(), 1);
 }
+
+/// An heir dials both beside it whom it lacks: the one before it may take it for linked, if it has ended that link a moment ago.
+#[test]
+fn an_heir_releases_a_leaver_when_it_is_linked_to_both_beside_it() {
+    let mut net = Outbox::new(NodeId(0));
+    let config = NodeConfig { overlay: Some(OverlayKind::Regular), ..NodeConfig::default() };
+    let mut node = Node::start(&config, &[], &mut net);
+    [1, 2, 3].into_iter().for_each(|peer| node.on_link_up(&mut net, NodeId(peer)));
+    net.set_now(LocalTime::from_nanos(1_000_000_000));
+    net.take();
+    let heirs = [7, 0, 8].map(NodeId).to_vec();
+    node.on_message(&mut net, NodeId(1), Control::Leaving { round: 0, heirs }.into());
+    let actions = net.take();
+    let released = Action::Send(NodeId(1), Control::Released { round: 0 }.into());
+    assert!(!actions.contains(&released), "{actions:?}");
+    for heir in [7, 8].map(NodeId) {
+        assert!(actions.contains(&Action::Open(heir)), "{actions:?}");
+        assert!(!net.take().contains(&released));
+        node.on_link_up(&mut net, heir);
+        node.on_message(&mut net, heir, Control::Welcome { member: true }.into());
+    }
+    assert!(net.take().contains(&released));
+}

@@ -55,33 +55,46 @@ fn joined(nodes: u32, seed: u64, pause: u64) -> Simulated {
     network
 }
 
-/// One component of members, each with enough neighbors and not too many, which think the same.
-fn faults(network: &Simulated) -> Result<(), String> {
+/// What is amiss: all are to be one component of members, each with enough neighbors and not too many, which think the same.
+fn faults(network: &Simulated) -> Vec<String> {
     let up: Vec<NodeId> = network.up().collect();
-    let components = network.status().components;
-    if components != usize::from(!up.is_empty()) {
-        return Err(format!("{components} components of {} nodes", up.len()));
+    let mut faults = Vec::new();
+    if network.status().components > 1 {
+        faults.push(format!("{} nodes in several components", up.len()));
     }
     let least = up.len().saturating_sub(1).min(3);
+    let of_all: Vec<Vec<NodeId>> =
+        (0..network.size()).map(|node| network.view(NodeId(node as u32)).neighbors).collect();
+    let neighbors = |node: NodeId| &of_all[node.0 as usize];
     for &node in &up {
-        let neighbors = network.view(node).neighbors;
-        let is_mutual = |&peer: &NodeId| network.view(peer).neighbors.contains(&node);
         if network.state(node) != State::Member {
-            return Err(format!("{node:?} is {:?}", network.state(node)));
+            faults.push(format!("{node:?} is {:?}", network.state(node)));
         }
-        if !(least..=8).contains(&neighbors.len()) || !neighbors.iter().all(is_mutual) {
-            return Err(format!("{node:?} has {neighbors:?}"));
+        if !(least..=8).contains(&neighbors(node).len()) {
+            faults.push(format!("{node:?} has too few or too many neighbors"));
+        }
+        let one_sided = neighbors(node).iter().filter(|&&peer| !neighbors(peer).contains(&node));
+        faults.extend(one_sided.map(|peer| format!("{node:?} takes {peer:?} for a neighbor, alone")));
+    }
+    faults
+}
+
+/// What is amiss at each of three looks, a second apart. Two nodes that agree with each other, or end that, think differently
+/// for as long as a message takes, 10 ms; and where everybody flips once a minute somebody always does.
+fn lasting_faults(network: &mut Simulated) -> Result<(), String> {
+    let mut lasting = faults(network);
+    for _ in 0..2 {
+        if !lasting.is_empty() {
+            network.run_for(secs(1));
+            let now = faults(network);
+            lasting.retain(|fault| now.contains(fault));
         }
     }
-    Ok(())
+    if lasting.is_empty() { Ok(()) } else { Err(lasting.join("; ")) }
 }
 
 fn assert_whole(network: &mut Simulated, what: &str) {
-    if faults(network).is_err() {
-        // Somebody may be in the middle of agreeing with somebody.
-        network.run_for(secs(1));
-    }
-    faults(network).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+    lasting_faults(network).unwrap_or_else(|faults| panic!("{what}: {faults}"));
 }
 
 /// How many nodes have so many neighbors.
@@ -137,23 +150,26 @@ impl Observer for Caused {
     }
 }
 
-/// What one of 30 joins costs the overlay of a settled network, lists of neighbors included, and the longest time until a newcomer had
-/// six neighbors, in latencies of a link. What is sent in as long a time without joins is taken off.
+/// What one of 20 joins costs the overlay, lists of neighbors included, and the longest time until a newcomer had six neighbors, in
+/// latencies of a link. What is sent in as long a time without joins is taken off. All is over before the first flip, after a
+/// minute: what flips send varies by more than joins do.
 fn join_cost(nodes: u32, pause: Duration) -> (f64, u64) {
     // What neighbors compare at a new link is no part of the overlay: two messages, if both have the same.
     let weakness = Some(Weakness::NoReconciliation);
     let node = NodeConfig { overlay: Some(OverlayKind::Regular), weakness, ..NodeConfig::default() };
     let mut network = Network::observed(nothing().node(node), 1, Caused::default());
     join(&mut network, nodes, pause);
-    network.run_for(secs(120));
+    let settled = Time::default() + secs(24);
+    assert!(network.now() < settled);
+    network.run_until(settled);
     // What the first joins left to do is still being done, in a large network.
     let begin = network.observer().0;
-    network.run_for(secs(40));
+    network.run_for(secs(16));
     let before = network.observer().0;
     let beside = before - begin;
-    let until = network.now() + secs(40);
+    let until = network.now() + secs(16);
     let mut longest = 0;
-    for _ in 0..30 {
+    for _ in 0..20 {
         let newcomer = network.join();
         let mut latencies = 0;
         while network.view(newcomer).neighbors.len() < 6 {
@@ -162,15 +178,15 @@ fn join_cost(nodes: u32, pause: Duration) -> (f64, u64) {
             assert!(latencies < 100, "{:?}", network.view(newcomer).neighbors);
         }
         longest = longest.max(latencies);
-        network.run_for(secs(1));
+        network.run_for(millis(400));
     }
     network.run_until(until);
-    ((network.observer().0 - before) as f64 / 30.0 - beside as f64 / 30.0, longest)
+    ((network.observer().0 - before) as f64 / 20.0 - beside as f64 / 20.0, longest)
 }
 
 #[test]
 fn a_join_takes_at_most_sixty_messages_and_twenty_five_latencies() {
-    let (messages, latencies) = join_cost(1_000, millis(20));
+    let (messages, latencies) = join_cost(1_000, millis(10));
     assert!(messages <= 60.0, "{messages}");
     assert!(latencies <= 25, "{latencies}");
 }
@@ -179,7 +195,7 @@ fn a_join_takes_at_most_sixty_messages_and_twenty_five_latencies() {
 #[ignore = "takes minutes: cargo test --release --test it -- --ignored a_join_takes_no_more_of_a_large_network"]
 fn a_join_takes_no_more_of_a_large_network() {
     for nodes in [10_000, 100_000] {
-        let (messages, latencies) = join_cost(nodes, Duration::from_micros(500));
+        let (messages, latencies) = join_cost(nodes, Duration::from_micros(200));
         println!("{nodes} nodes: {messages:.1} messages a join, six neighbors after {latencies} latencies");
         assert!(messages <= 60.0 && latencies <= 25);
     }
@@ -277,17 +293,97 @@ fn mass_crash_figures() {
     }
 }
 
-#[test]
-fn a_partition_heals_within_a_probe() {
-    let mut network = joined(200, 5, 20);
-    let groups = (0..200).map(|node| node % 2).collect();
+/// Two halves that were cut from each other for a minute; the cut has just been lifted.
+fn healed(nodes: u32, seed: u64) -> Simulated {
+    let mut network = joined(nodes, seed, 20);
+    let groups = (0..nodes).map(|node| node % 2).collect();
     let cut = network.impose(Condition::Cut(Arc::new(Cut { groups, one_way: false })));
     network.run_for(secs(60));
     assert_eq!(network.status().components, 2);
     network.lift(cut);
+    network
+}
+
+#[test]
+fn a_partition_heals_within_a_probe() {
+    let mut network = healed(200, 5);
     heals(&mut network, secs(11));
     network.run_for(secs(60));
     assert_whole(&mut network, "healed");
+}
+
+/// In a graph by chance half of all links cross; before the heal none does.
+#[test]
+fn bridges_between_the_halves_of_a_healed_network_are_spread() {
+    let mut network = healed(200, 1);
+    let share = |network: &Simulated| {
+        let links = links(network);
+        let crossing = links.iter().filter(|(a, b)| a.0 % 2 != b.0 % 2).count();
+        crossing as f64 / links.len() as f64
+    };
+    network.run_for(secs(30));
+    assert!(share(&network) >= 0.4, "{} after 30 s", share(&network));
+    network.run_for(secs(570));
+    assert!((0.4..0.6).contains(&share(&network)), "{} after ten minutes", share(&network));
+    assert_whole(&mut network, "ten minutes after the heal");
+}
+
+/// Each link once.
+fn links(network: &Simulated) -> Vec<(NodeId, NodeId)> {
+    let topology = network.topology();
+    let of = |node: NodeId| topology.neighbors(node).iter().map(move |&peer| (node, peer));
+    network.up().flat_map(of).filter(|(node, peer)| node.0 < peer.0).collect()
+}
+
+#[test]
+fn flips_mix_the_links_of_an_idle_network_and_leave_the_degrees() {
+    let mut network = joined(100, 1, 20);
+    network.run_for(secs(300));
+    let (before, degrees_before) = (links(&network), degrees(&network));
+    for _ in 0..600 {
+        network.run_for(secs(1));
+        assert_eq!(network.status().components, 1);
+    }
+    let now = links(&network);
+    let kept = before.iter().filter(|link| now.contains(link)).count();
+    assert!(kept * 3 < before.len(), "{kept} of {} links are as they were", before.len());
+    assert_eq!(degrees(&network), degrees_before);
+}
+
+/// Flips and bridges make and end links all the time, and no node is left with half of one: what an end does the other one
+/// hears after 10 ms.
+#[test]
+fn no_pair_thinks_differently_for_longer_than_a_message_takes() {
+    let mut network = healed(100, 5);
+    let mut before = Vec::new();
+    for look in 0..1_500 {
+        network.run_for(millis(40));
+        let now: Vec<String> = faults(&network).into_iter().filter(|fault| fault.contains("alone")).collect();
+        let lasting = now.iter().find(|fault| before.contains(*fault));
+        assert_eq!(lasting, None, "look {look}");
+        before = now;
+    }
+}
+
+/// Somebody may have ended the link to the heir before it, who does not know that yet and does not dial: leavers that
+/// waited for the two stopped after half a minute only. Seed 10 did that before there were flips, 1 and 2 with them.
+#[test]
+fn leavers_do_not_wait_for_a_link_that_an_heir_has_just_ended() {
+    for seed in 1..=10 {
+        let summary = play(&json!({
+            "seed": seed,
+            "links": {
+                "kind": "stream", "latency": {"uniform": {"min": "10ms", "max": "50ms"}}, "jitter": {"up_to": "2ms"}
+            },
+            "timeline": [
+                {"at": "0s", "do": {"join": {"count": 300, "every": "20ms"}}},
+                {"at": "20s", "do": {"leave": {"who": "random", "count": 20, "every": "100ms"}}}
+            ],
+            "end": "40s", "expect": [{"size": {"min": 280, "max": 280}}]
+        }));
+        let finding = &summary.judgement.findings[0];
+        assert_eq!(finding.verdict, Verdict::Pass, "seed {seed}: {finding:?}");
+    }
 }
 
 #[test]
@@ -344,17 +440,13 @@ fn is_known_to_each_other(network: &Simulated) -> bool {
     knowledge.among(|node| network.is_up(node)).components().count() <= 1
 }
 
-/// What is wrong after so long a calm, and a moment later still: a handshake may be under way. Of those who do not know of
-/// each other nothing is expected.
+/// What is wrong after so long a calm. Of those who do not know of each other nothing is expected.
 fn comes_to_rest(network: &mut Simulated, calm: Duration) -> Result<(), String> {
     if !is_known_to_each_other(network) {
         return Ok(());
     }
     network.run_for(calm);
-    faults(network).or_else(|_| {
-        network.run_for(secs(1));
-        faults(network)
-    })
+    lasting_faults(network)
 }
 
 /// Two that the world linked, and that gave each other up, know each other still.
@@ -428,13 +520,15 @@ fn any_history(seed: u64) -> Result<(), String> {
     comes_to_rest(&mut network, secs(240))
 }
 
-/// Up to 40 nodes join and leave at random. After each event that changes a link it is seen whether the overlay fell apart.
-fn voluntary_history(seed: u64) -> Result<(), String> {
+/// Up to 40 nodes join and leave at random, from so many seconds on at the earliest; after 60, nodes begin to flip. After each
+/// event that changes a link it is seen whether the overlay fell apart.
+fn voluntary_history(seed: u64, from: u64) -> Result<(), String> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut network = joining(rng.random_range(3..30), seed, millis(50));
-    network.run_for(secs(rng.random_range(3..60)));
+    network.run_for(secs(from + rng.random_range(3..60)));
     let mut linked = Vec::new();
-    let mut before = components(&network, &mut linked);
+    let mut held_before = holding(&network, &mut linked);
+    let mut before = components(&network, &held_before);
     for _ in 0..rng.random_range(1..8) {
         let up: Vec<NodeId> = network.up().collect();
         if rng.random_bool(0.4) {
@@ -449,39 +543,67 @@ fn voluntary_history(seed: u64) -> Result<(), String> {
         let mut changes = 0;
         while network.now() < until && !network.world_mut().advance(until, 1) {
             if std::mem::replace(&mut changes, network.world().changes()) != network.world().changes() {
-                let now = components(&network, &mut linked);
-                if now > before.max(1) {
+                let held = holding(&network, &mut linked);
+                let now = components(&network, &held);
+                // A newcomer that found nobody, all of whose contacts have left meanwhile, takes itself for a network.
+                let stayed: Vec<bool> =
+                    held.iter().zip(&held_before).map(|(&now, &before)| now && before).collect();
+                if now > before.max(1) && components(&network, &stayed) > before.max(1) {
                     return Err(format!("from {before} to {now} components at {:?}", network.now()));
                 }
-                before = now;
+                (held_before, before) = (held, now);
             }
         }
     }
     comes_to_rest(&mut network, secs(120))
 }
 
-/// In how many parts those are that ever had a link. (A newcomer whose contacts have all left meanwhile is alone.) Who is
-/// leaving holds its neighbors together until they are linked.
-fn components(network: &Simulated, linked: &mut Vec<bool>) -> usize {
+/// Those that ever had a link, and are a part of the network. Who is leaving holds its neighbors together until they are linked.
+fn holding(network: &Simulated, linked: &mut Vec<bool>) -> Vec<bool> {
     let topology = network.topology();
     linked.resize(network.size(), false);
     network.up().for_each(|node| linked[node.0 as usize] |= !topology.neighbors(node).is_empty());
-    let holds = |node: NodeId| {
-        linked[node.0 as usize] && matches!(network.state(node), State::Member | State::Leaving)
-    };
-    Graph::components(&topology.among(holds)).count()
+    let holds = |node: u32| matches!(network.state(NodeId(node)), State::Member | State::Leaving);
+    linked.iter().zip(0..).map(|(&linked, node)| linked && holds(node)).collect()
+}
+
+/// In how many parts they are.
+fn components(network: &Simulated, held: &[bool]) -> usize {
+    let topology = network.topology();
+    Graph::components(&topology.among(|node| held.get(node.0 as usize) == Some(&true))).count()
 }
 
 /// Histories that went wrong once: a neighbor too many after a heal; an offer that its maker forgot when it left; leavers that
-/// waited for somebody who was gone.
+/// waited for somebody who was gone. The last four were misjudged: newcomers that found nobody, or only each other.
 #[test]
 fn histories_that_went_wrong_once_go_well() {
     for seed in [982, 1_009, 1_024, 2_030, 2_050, 2_091, 2_126, 2_866, 3_045] {
         any_history(seed).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
     }
     for seed in [289, 372, 2_052, 7_477, 8_163, 9_161] {
-        voluntary_history(seed).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+        voluntary_history(seed, 0).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
     }
+    for (seed, from) in [(876_680_043, 50), (268_320_084, 50), (179_350_274, 50), (890_012_424, 0)] {
+        voluntary_history(seed, from).unwrap_or_else(|fault| panic!("seed {seed}: {fault}"));
+    }
+}
+
+/// A node with eight neighbors that flipped had nine at the end, after three minutes of calm.
+#[test]
+fn nobody_has_nine_neighbors_in_calm_because_it_flips() {
+    let summary = play(&json!({
+        "seed": 4_184_837_926_u32, "node": {"overlay": "regular"},
+        "timeline": [
+            {"at": "0s", "do": {"join": {"count": 40, "every": "20ms"}}},
+            {"at": "33s", "do": {"join": {"count": 4, "every": "1ms"}}},
+            {"at": "34s", "do": {"reset": {"share": 0.2}}},
+            {"at": "34s", "do": {"leave": {"who": "random", "count": 2, "every": "1ms"}}},
+            {"at": "38s", "do": {"crash": {"who": {"share": 0.2}, "detection": "reset"}}},
+            {"at": "50s", "do": {"partition": {"for": "8s"}}}
+        ],
+        "end": "250s", "expect": ["degree", "no_cut", "repair"]
+    }));
+    assert!(summary.judgement.findings.iter().all(|finding| finding.verdict == Verdict::Pass), "{summary}");
 }
 
 fn play(scenario: &Value) -> Summary {
@@ -550,6 +672,11 @@ proptest! {
 
     #[test]
     fn joins_and_leaves_never_cut(seed in 0u64..1_000_000_000) {
-        voluntary_history(seed).map_err(TestCaseError::fail)?;
+        voluntary_history(seed, 0).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn flips_amid_joins_and_leaves_never_cut(seed in 0u64..1_000_000_000) {
+        voluntary_history(seed, 50).map_err(TestCaseError::fail)?;
     }
 }

@@ -10,7 +10,7 @@
 
 use super::super::Node;
 use super::super::links::Errand;
-use super::{ANSWER_TIME, Aim, Alarm, HARD, List, SOFT, TARGET, Word, later};
+use super::{ANSWER_TIME, Aim, Alarm, HARD, List, Regular, SOFT, TARGET, Word, later};
 use crate::id::NodeId;
 use crate::protocol::State;
 use crate::time::LocalTime;
@@ -88,7 +88,45 @@ pub(super) struct Half {
     pub(super) until: LocalTime,
 }
 
+/// So many walks that came by are remembered.
+const MOST_PASSED: usize = 64;
+
+impl Regular {
+    /// Whether a walk came by before with as many steps left: then it is a datagram that arrived twice. Both copies would
+    /// walk on, and be doubled again.
+    pub(super) fn passed_before(&mut self, walk: (NodeId, u32), left: u16) -> bool {
+        if self.passed.contains(&(walk, left)) {
+            return true;
+        }
+        if self.passed.len() >= MOST_PASSED {
+            self.passed.pop_front();
+        }
+        self.passed.push_back((walk, left));
+        false
+    }
+}
+
 impl Node {
+    /// If no more than seven nodes are in sight: those of them that are no neighbors.
+    pub(super) fn small_world(&self, me: NodeId) -> Option<Vec<NodeId>> {
+        if self.neighbors.len() == 0 || self.neighbors.len() > TARGET {
+            return None;
+        }
+        let mut missing: Vec<NodeId> = Vec::new();
+        for peer in self.neighbors.iter() {
+            for &node in &self.list_of(peer)?.nodes {
+                let is_there = |node| node != me && !self.aside.regular.leavers.contains(&node);
+                if is_there(node) && !self.neighbors.contains(node) && !missing.contains(&node) {
+                    missing.push(node);
+                }
+                if self.neighbors.len() + missing.len() > TARGET {
+                    return None;
+                }
+            }
+        }
+        Some(missing)
+    }
+
     /// Lets walks go out, by itself or by somebody who is a part of the network already.
     pub(super) fn look_around(&mut self, net: &mut impl Transport<Node>) {
         if self.aside.is_newcomer || self.neighbors.len() == 0 {
@@ -364,7 +402,7 @@ impl Node {
         }
     }
 
-    fn remember_split(&mut self, net: &impl Transport<Node>, other: NodeId, successor: NodeId) {
+    pub(super) fn remember_split(&mut self, net: &impl Transport<Node>, other: NodeId, successor: NodeId) {
         let now = net.now();
         let shadows = &mut self.aside.regular.shadows;
         shadows.retain(|shadow| now < shadow.until);

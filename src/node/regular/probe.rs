@@ -1,7 +1,7 @@
 //! The book at work: dials after a mass crash (§3.4), probes that never end (§3.5), shuffles (§3.6).
 //!
 //! Deviations: a shuffle goes to the neighbor that was told of this node's neighbors longest ago, instead of by a walk (what it
-//! brings travels on with the next one), and there are no flips. Whoever answers a probe becomes a neighbor only if it did not
+//! brings travels on with the next one). Whoever answers a probe becomes a neighbor only if it did not
 //! answer before, or if this node lost a neighbor unawares lately, or has fewer than six: everybody else is a part of the same
 //! network, as far as one can tell, and a link to him would have to be shed again.
 
@@ -100,6 +100,7 @@ impl Node {
             let spread = Duration::from_millis(net.rng().random_range(0..10_000));
             self.set_alarm(net, Alarm::Shuffle, SHUFFLE_TIME - Duration::from_millis(5_000) + spread);
         }
+        self.keep_flipping(net);
     }
 
     /// Gives up dials of which nothing was heard since the latest probe.
@@ -132,8 +133,10 @@ impl Node {
         let is_back = regular.book.answered(net.now(), peer);
         let doubts = regular.doubt > 0;
         regular.doubt = regular.doubt.saturating_sub(1);
-        if is_back || doubts || small {
+        if is_back || doubts {
             self.woo(net, peer, Why::Bridge);
+        } else if small {
+            self.woo(net, peer, Why::Need);
         }
         self.part_from(net, peer);
     }

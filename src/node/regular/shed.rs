@@ -18,9 +18,9 @@ use std::time::Duration;
 /// How far a walk goes.
 const STEPS: u8 = 100;
 /// How long a link is locked.
-const LOCK_TIME: Duration = Duration::from_secs(8);
+pub(super) const LOCK_TIME: Duration = Duration::from_secs(8);
 /// A lock that ends so soon is not relied on: other nodes' clocks may be faster.
-const MARGIN: Duration = Duration::from_secs(1);
+pub(super) const MARGIN: Duration = Duration::from_secs(1);
 /// Links that are locked at once; a walk that needs one more ends.
 const MOST_LOCKS: usize = 64;
 /// A node that is to leave looks so often whether its offers have come to an end.
@@ -41,6 +41,7 @@ impl Node {
     pub(super) fn is_locked(&self, now: LocalTime, peer: NodeId) -> bool {
         let Regular { locks, shedding, .. } = &self.aside.regular;
         locks.iter().chain(shedding).any(|lock| lock.peer == peer && now < lock.until)
+            || self.is_in_flip(now, peer)
     }
 
     fn lock(&mut self, now: LocalTime, peer: NodeId, walk: (NodeId, u32)) -> bool {
@@ -53,21 +54,24 @@ impl Node {
         true
     }
 
-    fn is_shed(&self, now: LocalTime, peer: NodeId) -> bool {
+    /// Whether a link is about to go.
+    pub(super) fn is_shed(&self, now: LocalTime, peer: NodeId) -> bool {
         self.aside.regular.shedding.iter().any(|lock| lock.peer == peer && now < lock.until)
+            || self.is_flipped(now, peer)
     }
 
-    fn is_reserved(&self, peer: NodeId) -> bool {
+    pub(super) fn is_reserved(&self, peer: NodeId) -> bool {
         self.aside.regular.reservations.iter().any(|reservation| reservation.other == Some(peer))
     }
 
-    /// Whether a walk goes over this node, or it has offered itself to somebody who may have taken it for a neighbor by now;
+    /// Whether a walk or a flip goes over this node, or it has offered itself to somebody who may have taken it for a neighbor by now;
     /// if so, it will be told when to ask again.
     pub(in super::super) fn is_needed_as_way(&mut self, net: &mut impl Transport<Node>) -> bool {
         let now = net.now();
-        let Regular { locks, reservations, wooed, .. } = &self.aside.regular;
+        let Regular { locks, reservations, wooed, flip, .. } = &self.aside.regular;
         let offered = (!reservations.is_empty() || !wooed.is_empty()).then(|| later(now, OFFER_PAUSE));
-        let last = locks.iter().map(|lock| lock.until).chain(offered).max();
+        let flips = flip.as_ref().map(|part| part.until);
+        let last = locks.iter().map(|lock| lock.until).chain(offered).chain(flips).max();
         let Some(last) = last.filter(|&last| now < last) else { return false };
         self.set_alarm(net, Alarm::Depart, last - now);
         true
@@ -181,8 +185,10 @@ impl Node {
         // The walk may have come by more than once: what counts is the first time.
         let its = locks.find(|lock| lock.walk == (from, walk));
         let holds = its.is_some_and(|lock| later(now, MARGIN) < lock.until);
-        let can_go =
-            self.neighbors.contains(from) && !self.is_reserved(from) && self.neighbors.len() > ENOUGH;
+        let can_go = self.neighbors.contains(from)
+            && !self.is_reserved(from)
+            && !self.is_in_flip(now, from)
+            && self.neighbors.len() > ENOUGH;
         if holds && is_only_his && can_go && self.aside.state == State::Member {
             self.drop_neighbor(net, from);
         }
