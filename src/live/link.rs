@@ -3,6 +3,7 @@
 //! Of two nodes the one with the smaller identity decides which connection between them is the session, and says so in the
 //! first frame that it sends over it. So two that dial each other at once settle on one.
 
+use super::clock::today;
 use super::core::{Core, Order};
 use super::frame::{self, Frames};
 use super::hello::{Hello, Role};
@@ -258,12 +259,6 @@ where
             });
         }
     }
-}
-
-/// For how long a secret holds is a matter of the real calendar.
-#[expect(clippy::disallowed_types, reason = "see above")]
-fn today() -> std::time::SystemTime {
-    std::time::SystemTime::now()
 }
 
 /// One end of a connection that reads.

@@ -1,6 +1,7 @@
 //! Visitors: who knows the network's secret, but is no node of it, and asks one how it is. What `rumormill status`,
 //! `network` and `draw --live` do.
 
+use super::clock::today;
 use super::core::Core;
 use super::frame::{self, Frames};
 use super::hello::Hello;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -229,11 +230,6 @@ async fn meet(
     }
     let refused = outcome.unwrap_or(Refused::WrongSecret);
     Err(VisitError::Refused { address, refused })
-}
-
-#[expect(clippy::disallowed_types, reason = "for how long a secret holds is a matter of the real calendar")]
-fn today() -> SystemTime {
-    SystemTime::now()
 }
 
 async fn write(session: &mut Session<TcpStream>, what: &impl Serialize) -> Option<()> {

@@ -8,7 +8,7 @@ use rumormill::observe::{Metrics, Observer};
 use rumormill::protocol::{Command, State};
 use rumormill::world::World;
 use rumormill::{Network, Node, NodeConfig, NodeId, Payload};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 type Real<O = Metrics> = Network<Live<Node, O>>;
 
@@ -23,9 +23,9 @@ fn secrets() -> Secrets {
 /// Lets time pass until something is so, or panics with what is not.
 #[track_caller]
 fn wait<O: Observer + Send + 'static>(network: &mut Real<O>, what: &str, is_so: impl Fn(&Real<O>) -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = network.now() + Duration::from_secs(30);
     while !is_so(network) {
-        assert!(Instant::now() < deadline, "after half a minute still not: {what}; {:?}", network.status());
+        assert!(network.now() < deadline, "after half a minute still not: {what}; {:?}", network.status());
         network.run_for(Duration::from_millis(20));
     }
 }
