@@ -16,8 +16,10 @@ use crate::live::{Live, LiveConfig, Place, Report, StartError, Unmet, noise::Ref
 use crate::network::{BROADCAST_TITLE, DIRECT_TITLE, Network};
 use crate::protocol::{Command, Notice, Protocol, State};
 use crate::units::grouped;
+#[cfg(feature = "draw")]
+pub(super) use arguments::parse_address;
 pub(super) use arguments::{
-    ClusterArguments, HELP, NodeArguments, SecretArguments, SecretOrder, VisitArguments, parse_address,
+    ClusterArguments, HELP, NodeArguments, SecretArguments, SecretOrder, VisitArguments,
 };
 use home::Home;
 pub(super) use home::default_secret;

@@ -249,6 +249,7 @@ pub(super) struct Played {
 /// A run whose results are written.
 pub(super) struct Finished {
     pub(super) summary: Summary,
+    #[cfg_attr(not(feature = "live"), expect(dead_code, reason = "only a live run is compared"))]
     pub(super) metrics: Metrics,
     complete: bool,
     took: Duration,

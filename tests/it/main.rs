@@ -24,6 +24,8 @@ mod explain;
 mod live;
 #[cfg(all(feature = "cli", feature = "live", unix))]
 mod live_node;
+#[cfg(feature = "live")]
+mod lossy;
 #[cfg(feature = "mill")]
 mod mill;
 #[cfg(feature = "cli")]
