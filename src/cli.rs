@@ -65,7 +65,7 @@ where
         SubCommand::Mill(mill) => mill::run::<P>(&mill),
         SubCommand::Check(check) => check::check::<P>(&check),
         #[cfg(feature = "draw")]
-        SubCommand::Draw(draw) => draw::draw::<P>(&draw),
+        SubCommand::Draw(draw) => draw::draw::<P>(draw),
         #[cfg(feature = "live")]
         SubCommand::Node(arguments) => node::run::<P>(&arguments),
         #[cfg(feature = "live")]

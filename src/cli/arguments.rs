@@ -225,21 +225,21 @@ fn parse_wanted(text: &str) -> Result<Wanted, String> {
     }
 }
 
-/// One of these is to be drawn.
-#[cfg(all(feature = "draw", feature = "live"))]
-const WHAT_TO_DRAW: [&str; 2] = ["file", "live"];
-#[cfg(all(feature = "draw", not(feature = "live")))]
-const WHAT_TO_DRAW: [&str; 1] = ["file"];
-
 #[cfg(feature = "draw")]
 #[derive(Args)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(WHAT_TO_DRAW))]
 pub(super) struct DrawArguments {
+    /// The scenario file
+    #[cfg_attr(feature = "live", arg(required_unless_present = "live"))]
+    #[cfg_attr(not(feature = "live"), arg(required = true))]
+    pub(super) file: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) scenario: Option<ScenarioArguments>,
+    pub(super) changes: Changes,
+    /// Go on even if the memory of this machine will probably not do
+    #[arg(long)]
+    pub(super) force: bool,
     /// Draw the network of the live node at this address instead, as its nodes tell of it
     #[cfg(feature = "live")]
-    #[arg(long, value_name = "ADDR", value_parser = super::node::parse_address)]
+    #[arg(long, value_name = "ADDR", value_parser = super::node::parse_address, conflicts_with_all = ["file", "seed", "set", "data"])]
     pub(super) live: Option<std::net::SocketAddr>,
     /// The file of that network's secret; default: that of the node of that port on this machine
     #[cfg(feature = "live")]

@@ -1,6 +1,6 @@
 //! `rumormill draw`: the network with which a scenario starts, or one that runs.
 
-use super::arguments::{DrawArguments, PictureFile};
+use super::arguments::{DrawArguments, PictureFile, ScenarioArguments};
 use super::files::Moment;
 use super::{Failure, memory, print};
 use crate::draw::{Layout, TopologyPicture};
@@ -9,16 +9,17 @@ use crate::report::memory_to_draw;
 use crate::scenario::{Outline, ScenarioError};
 use serde::de::DeserializeOwned;
 
-pub(super) fn draw<P>(arguments: &DrawArguments) -> Result<u8, Failure>
+pub(super) fn draw<P>(arguments: DrawArguments) -> Result<u8, Failure>
 where
     P: Protocol,
     P::Config: DeserializeOwned + Default,
 {
     #[cfg(feature = "live")]
     if let Some(address) = arguments.live {
-        return super::visit::draw(arguments, address);
+        return super::visit::draw(&arguments, address);
     }
-    let Some(chosen) = &arguments.scenario else { unreachable!("clap demands one of the two") };
+    let DrawArguments { file, changes, force, out, .. } = arguments;
+    let chosen = ScenarioArguments { file: file.expect("clap demands one"), changes, force };
     let outline: Outline<P::Config> = chosen.load()?;
     if outline.nodes_at_start() == 0 {
         return Err(ScenarioError::NobodyToDraw.into());
@@ -29,7 +30,7 @@ where
     let scenario = outline.build();
     let moment = Moment::first(&scenario);
     let layout = Layout::force_directed(&scenario.graph, scenario.file.seed);
-    write(&moment.picture(&scenario, &[], None), &layout, &arguments.out)?;
+    write(&moment.picture(&scenario, &[], None), &layout, &out)?;
     Ok(0)
 }
 

@@ -170,6 +170,8 @@ where
         let mut carrier = Carrier { node, peer, reader, frames: Frames::default() };
         if self.with(|core| core.decides(node, identity)) {
             let Some((queue, id, number)) = self.with(|core| core.accept(node, life, peer, &hello)) else {
+                // The peer has not heard of the session yet. If this connection ended first, its dial would have failed.
+                sleep(DECISION).await;
                 return true;
             };
             queue.push(|bytes| _ = frame::push(bytes, |body| body.extend_from_slice(&number.to_le_bytes())));

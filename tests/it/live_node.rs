@@ -462,6 +462,37 @@ fn lines_are_broadcast_commands_answered_and_the_rest_explained() {
 }
 
 #[test]
+fn a_network_is_asked_from_outside() {
+    let bed = Bed::new(4);
+    let (address, secret) = (bed.nodes[2].address.clone(), bed.path("secret").display().to_string());
+    let ask = |what: &str| {
+        let answer = rumormill(&[what, &address, "--secret", &secret, "--json"]).output().unwrap();
+        assert!(answer.status.success(), "{}", text(&answer.stderr));
+        serde_json::from_slice::<Value>(&answer.stdout).unwrap()
+    };
+    let status = ask("status");
+    assert_eq!((&status["state"], &status["address"]), (&"member".into(), &address.clone().into()));
+    assert_eq!(status["neighbors"].as_array().unwrap().len(), 3);
+    assert_eq!(ask("network")["nodes"], 4);
+    #[cfg(feature = "draw")]
+    {
+        let picture = bed.path("network.svg").display().to_string();
+        let draw = rumormill(&["draw", "--live", &address, "--secret", &secret, "--out", &picture]).output();
+        let draw = draw.unwrap();
+        assert!(draw.status.success(), "{}", text(&draw.stderr));
+        assert!(text(&draw.stderr).contains("4 nodes and 6 links"), "{}", text(&draw.stderr));
+        assert!(
+            std::fs::read_to_string(&picture)
+                .unwrap()
+                .contains(status["identity"].as_str().unwrap().get(..8).unwrap())
+        );
+    }
+    let nobody = rumormill(&["status", "127.0.0.1:1", "--secret", &secret]).output().unwrap();
+    assert_eq!(nobody.status.code(), Some(65));
+    assert!(text(&nobody.stderr).contains("nobody answers at 127.0.0.1:1"), "{}", text(&nobody.stderr));
+}
+
+#[test]
 fn people_read_messages_that_give_no_orders_to_their_terminal() {
     let mut bed = Bed::new(1);
     let address = bed.nodes[0].address.clone();
