@@ -435,6 +435,10 @@ impl Protocol for Node {
             self.given(net);
             return self.follow_up(net);
         }
+        if self.is_regular() && self.neighbors.len() == 0 {
+            // Whoever looks after a node that has nobody lives, while all that it was told of may be dead.
+            self.note_address(net, peer, peer);
+        }
         for errand in self.aside.links.came_up(peer) {
             self.run_errand(net, peer, errand);
         }

@@ -449,6 +449,40 @@ fn comes_to_rest(network: &mut Simulated, calm: Duration) -> Result<(), String> 
     lasting_faults(network)
 }
 
+/// Case 68602 of the mill: its contacts died before they had told it of anybody, and those who knew of it found that they had
+/// neighbors enough.
+#[test]
+fn a_newcomer_that_knows_only_the_dead_takes_whoever_looks_after_it() {
+    let summary = play(&json!({
+        "seed": 860737896,
+        "links": {"kind": "unordered", "latency": {"constant": "64ms"}},
+        "timeline": [
+            {"at": "0s", "do": {"join": {"count": 14, "every": "200ms"}}},
+            {"at": "2600ms", "do": {"broadcast": {"from": 2}}},
+            {"at": "2600ms", "do": {"delay": {"by": "669ms", "jitter": "447ms", "for": "7861ms"}}},
+            {"at": "2653ms", "do": {"join": {"count": 2}}},
+            {"at": "5929ms", "do": {"delay": {"by": "2136ms", "jitter": "566ms", "for": "19235ms"}}},
+            {"at": "15346ms", "do": {"broadcast": {"from": 14}}},
+            {"at": "15476ms", "do": {"crash": {"who": 0, "detection": "silence"}}},
+            {"at": "15476ms", "do": {"crash": {"who": 3, "detection": "silence"}}},
+            {"at": "18093ms", "do": {"join": {"count": 2}}},
+            {"at": "18093ms", "do": {"partition": {"into": {"groups": [[1, 4, 6, 9, 11, 12, 13, 14, 17], [2, 5, 7, 8, 10, 15, 16]]}, "one_way": true}}},
+            {"at": "18093ms", "do": {"join": {"count": 3}}},
+            {"at": "18120ms", "do": {"restart": {"who": 3}}},
+            {"at": "18120ms", "do": {"join": {"count": 3}}},
+            {"at": "22761ms", "do": {"join": {"count": 3}}},
+            {"at": "22761ms", "do": {"join": {"count": 3}}},
+            {"at": "26445ms", "do": {"crash": {"who": 1, "detection": "silence"}}},
+            {"at": "26553ms", "do": {"join": {"count": 2}}},
+            {"at": "26984ms", "do": {"crash": {"who": 2, "detection": "silence"}}},
+            {"at": "26984ms", "do": "heal"}
+        ],
+        "end": "146984ms",
+        "expect": ["agreement", "no_silent_loss", "repair"]
+    }));
+    assert_eq!(summary.verdict(), Verdict::Pass, "{:?}", summary.judgement.findings);
+}
+
 /// Two that the world linked, and that gave each other up, know each other still.
 #[test]
 fn a_neighbor_that_was_given_is_in_the_book() {
