@@ -435,8 +435,8 @@ impl Protocol for Node {
             self.given(net);
             return self.follow_up(net);
         }
-        if self.is_regular() && self.neighbors.len() == 0 {
-            // Whoever looks after a node that has nobody lives, while all that it was told of may be dead.
+        if self.is_regular() && self.neighbors.len() == 0 && self.aside.regular.knows_only_the_dead() {
+            // Whoever looks after it lives.
             self.note_address(net, peer, peer);
         }
         for errand in self.aside.links.came_up(peer) {

@@ -296,6 +296,11 @@ impl Regular {
         place.map(|place| self.lists.swap_remove(place).1).unwrap_or_default()
     }
 
+    /// Whether all of its addresses have failed.
+    pub(super) fn knows_only_the_dead(&self) -> bool {
+        self.book.good().next().is_none()
+    }
+
     /// A neighbor leaves: its end is no surprise.
     pub(super) fn expect_leave(&mut self, peer: NodeId) {
         if !self.leavers.contains(&peer) && self.leavers.len() < 2 * HARD {
