@@ -28,7 +28,7 @@ use self::core::{Core, Order};
 use crate::fault::{Condition, ConditionId, Crash, Effects};
 use crate::graph::Graph;
 use crate::id::{Contact, Identity, NodeId};
-use crate::message::{Broadcast, Broadcasts, Message};
+use crate::message::{Broadcast, Broadcasts, Message, Payload};
 use crate::network::Network;
 use crate::observe::Observer;
 use crate::protocol::{Command, Notice, Protocol, State, View};
@@ -498,6 +498,10 @@ where
 
     fn broadcasts(&self) -> &Broadcasts {
         &self.broadcasts
+    }
+
+    fn published(&self) -> (u64, Option<Payload>) {
+        self.shared.lock().published
     }
 
     fn topology(&self) -> Arc<Graph> {

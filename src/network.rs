@@ -156,10 +156,11 @@ impl<W: World> Network<W> {
     /// # Panics
     /// If there is no such node.
     pub fn broadcast_titled(&mut self, node: NodeId, title: &str, message: &str) -> Option<Payload> {
-        let before = self.world.broadcasts().len();
+        let (before, _) = self.world.published();
         let command = Command::Broadcast { title: title.into(), message: message.into() };
         self.world.command(node, command);
-        self.world.broadcasts().last().filter(|payload| payload.index() >= before)
+        let (after, latest) = self.world.published();
+        latest.filter(|_| after > before)
     }
 
     /// Starts a node that joins through the genesis: the first node, or the one that has lived longest since it left.

@@ -3,7 +3,7 @@
 use crate::fault::{Condition, ConditionId, Crash, Effects};
 use crate::graph::Graph;
 use crate::id::{Identity, NodeId};
-use crate::message::Broadcasts;
+use crate::message::{Broadcasts, Payload};
 use crate::protocol::{Command, State, View};
 use crate::time::Time;
 use serde::{Deserialize, Serialize};
@@ -112,8 +112,13 @@ pub trait World {
     /// If there is no such node.
     fn counters(&self, node: NodeId) -> Counters;
 
-    /// Everything that was broadcast.
+    /// Everything that was broadcast, as far as the world keeps it.
     fn broadcasts(&self) -> &Broadcasts;
+
+    /// How many broadcasts its nodes published so far, and the latest of them.
+    fn published(&self) -> (u64, Option<Payload>) {
+        (self.broadcasts().len() as u64, self.broadcasts().last())
+    }
 
     /// The links that are up.
     fn topology(&self) -> Arc<Graph>;

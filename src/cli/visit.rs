@@ -3,7 +3,7 @@
 use super::node::show::{census as census_text, digits};
 use super::node::{VisitArguments, default_secret};
 use super::{Failure, complain, files, print};
-use crate::live::keys::Secrets;
+use crate::live::keys::{KeysError, Secrets};
 #[cfg(feature = "draw")]
 use crate::live::visit::Map;
 use crate::live::visit::{Status, Visitor};
@@ -23,7 +23,13 @@ fn visitor(address: SocketAddr, secret: Option<&Path>) -> Result<Visitor, Failur
         Some(file) => file.to_owned(),
         None => default_secret(address.port())?,
     };
-    let secrets = Secrets::load(&file).map_err(|error| Failure::Unusable(error.to_string()))?;
+    let secrets = Secrets::load(&file).map_err(|error| match error {
+        KeysError::Missing(_) if secret.is_none() => Failure::Usage(format!(
+            "no node of this machine listens there by {}: name the file of the network's secret with --secret FILE",
+            file.display()
+        )),
+        error => unusable(error),
+    })?;
     Visitor::new(secrets).map_err(unusable)
 }
 

@@ -11,7 +11,7 @@ use super::transport::LiveTransport;
 use super::{KEEP_ALIVE, LiveConfig, Report, SILENCE};
 use crate::fault::LogFate;
 use crate::id::{Identity, Names, NodeId};
-use crate::message::Contents;
+use crate::message::{Contents, Payload};
 use crate::observe::{DropReason, Observation, Observer, Parcel};
 use crate::protocol::{Census, Command, Notice, Protocol, State, View, Wire};
 use crate::rng::node_stream;
@@ -45,6 +45,8 @@ pub(super) struct Core<P: Protocol, O> {
     pub(super) changes: u64,
     pub(super) events: u64,
     pub(super) in_flight: InFlight,
+    /// How many broadcasts the nodes of this process published, and the latest of them.
+    pub(super) published: (u64, Option<Payload>),
     /// Counts timers, sessions and dials, so that each has a number of its own.
     numbers: u64,
     /// What nodes brought about for themselves, and are told of next.
@@ -135,6 +137,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             changes: 0,
             events: 0,
             in_flight: InFlight::default(),
+            published: (0, None),
             numbers: 0,
             follow_ups: VecDeque::new(),
             orders: Vec::new(),

@@ -79,6 +79,7 @@ impl<P: Protocol, O: Observer> Transport<P> for LiveTransport<'_, P, O> {
         let identity = self.core.names.identity(self.me);
         let broadcast = Broadcast::new(origin, identity, sequence, title, message, time);
         let payload = self.core.contents.insert(broadcast.clone());
+        self.core.published = (self.core.published.0 + 1, Some(payload));
         self.core.tell(Observation::Published { payload, broadcast: &broadcast });
         payload
     }
