@@ -125,7 +125,8 @@ pub(super) enum Order {
 }
 
 impl<P: Protocol, O: Observer> Core<P, O> {
-    pub(super) fn new(config: LiveConfig<P>, observer: O) -> Core<P, O> {
+    pub(super) fn new(mut config: LiveConfig<P>, observer: O) -> Core<P, O> {
+        config.node = P::resolved(config.node, config.is_given);
         Core {
             clock: Clock::new(config.speed),
             config,
@@ -204,7 +205,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             true => Observation::Started { node, is_member },
             false => Observation::Restarted { node, is_member },
         });
-        let config = P::resolved(self.config.node.clone(), is_member);
+        let config = self.config.node.clone();
         let records = self.tidy_log(node, &config, earlier);
         let mut net = LiveTransport::new(self, node);
         let state = P::start(&config, &records, &mut net);

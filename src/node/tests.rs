@@ -186,3 +186,11 @@ fn an_heir_releases_a_leaver_when_it_is_linked_to_both_beside_it() {
     }
     assert!(net.take().contains(&released));
 }
+
+/// What a node may hand on for an hour is not forgotten by its process before.
+#[test]
+fn contents_are_kept_for_longer_than_they_are_handed_on() {
+    let config = Node::resolved(NodeConfig::default(), false);
+    let ReconcileConfig { retention, heal, .. } = config.reconcile.clone().expect("it is the default");
+    assert!(Node::keeps_contents(&config).expect("not for ever") > retention + 2 * heal);
+}
