@@ -438,7 +438,7 @@ fn lines_are_broadcast_commands_answered_and_the_rest_explained() {
         bed.nodes[1].type_in(line);
     }
     bed.all_have(&["hello".into(), "/slash".into(), long]);
-    assert!(!bed.nodes[1].has_noted("not sent"), "{}", bed.nodes[1].tell());
+    assert!(!bed.nodes[1].has_noted("waits for the disk"), "{}", bed.nodes[1].tell());
     for note in ["has 65,537 bytes", "did you mean /status?", "write /send NODE TEXT"] {
         bed.nodes[1].wait_for_note(note);
     }
