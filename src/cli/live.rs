@@ -60,7 +60,7 @@ where
     let secret = Secret::random().map_err(|error| Failure::Internal(error.to_string()))?;
     let config = LiveConfig::<P> {
         speed: arguments.live.speed,
-        latency: latencies(scenario),
+        latency: Some(latencies(scenario)),
         seed: Some(scenario.file.seed),
         is_given: scenario.graph.nodes() > 0,
         ..LiveConfig::new(scenario.file.node.clone(), Secrets::new(secret))
@@ -81,9 +81,9 @@ where
 }
 
 /// What links take in the simulator; real ones take that longer.
-fn latencies<C>(scenario: &Scenario<C>) -> Option<Latencies> {
+fn latencies<C>(scenario: &Scenario<C>) -> Latencies {
     let (links, draws) = (scenario.links.clone(), Draws::new(scenario.file.seed, Purpose::Links));
-    Some(Arc::new(move |from, to| Duration::from_nanos(links.latency(draws, from, to))))
+    Arc::new(move |from, to| Duration::from_nanos(links.latency(draws, from, to)))
 }
 
 /// Refuses what real nodes on one machine cannot do.

@@ -428,15 +428,19 @@ where
             Order::Peers => return self.list("neighbor", self.network.view(self.node).neighbors),
             Order::Known => return self.list("known node", self.network.view(self.node).known),
             Order::Status => {
-                let (mut status, me) = (self.network.node_status(self.node), self.me());
+                let mut status = self.network.world().status(self.node);
                 if !matches!(self.way, Way::In) {
                     status.state = State::Joining;
                 }
                 return match self.json {
-                    true => self.voice.tell(&show::status_as_json(&status, &me).to_string()),
+                    true => {
+                        let status = serde_json::json!({ "status": show::status_as_json(&status) });
+                        self.voice.tell(&status.to_string())
+                    }
                     false => {
-                        let home = self.home.folder.display().to_string();
-                        self.voice.tell(&show::status(&status, &me, &home))
+                        let mut lines = show::status(&status);
+                        lines.push(format!("home         {}", self.home.folder.display()));
+                        self.voice.tell(&lines.join("\n"))
                     }
                 };
             }

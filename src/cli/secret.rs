@@ -3,10 +3,9 @@
 use super::node::{SecretArguments, SecretOrder};
 use super::{Failure, complain, print};
 use crate::live::keys::{KeysError, MOST_PERIOD, Secrets};
+use crate::live::today;
 use crate::units::{format_duration, human_duration};
 use std::time::Duration;
-#[expect(clippy::disallowed_types, reason = "a secret that was replaced holds until a date")]
-use std::time::SystemTime;
 
 pub(super) fn run(arguments: &SecretArguments) -> Result<u8, Failure> {
     let unusable = |error: KeysError| Failure::Unusable(error.to_string());
@@ -30,11 +29,6 @@ pub(super) fn run(arguments: &SecretArguments) -> Result<u8, Failure> {
         }
     }
     Ok(0)
-}
-
-#[expect(clippy::disallowed_types, reason = "as above")]
-fn today() -> SystemTime {
-    SystemTime::now()
 }
 
 fn told(file: &str, period: Duration) -> String {

@@ -1,16 +1,13 @@
 //! `rumormill status`, `network` and `draw --live`: asks nodes that run how they are.
 
-use super::node::show::{census as census_text, digits};
-use super::node::{VisitArguments, default_secret};
+use super::node::{VisitArguments, default_secret, show};
 use super::{Failure, complain, files, print};
 use crate::live::keys::{KeysError, Secrets};
 #[cfg(feature = "draw")]
 use crate::live::visit::Map;
-use crate::live::visit::{Status, Visitor};
+use crate::live::visit::Visitor;
 #[cfg(feature = "draw")]
 use crate::units::counted;
-use crate::units::{grouped, human_bytes, human_duration};
-use serde::Serialize;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -41,9 +38,14 @@ fn unusable(error: impl std::fmt::Display) -> Failure {
 pub(super) fn status(arguments: &VisitArguments) -> Result<u8, Failure> {
     let visitor = visitor(arguments.address, arguments.secret.as_deref())?;
     let status = visitor.status(arguments.address).map_err(unusable)?;
-    match arguments.json {
-        true => print(&files::json(&Written::of(&status)))?,
-        false => print(&text(&status))?,
+    if arguments.json {
+        let mut json = show::status_as_json(&status);
+        json["neighbors"] = show::contacts_as_json(&status.neighbors);
+        print(&files::json(&json))?;
+    } else {
+        let mut lines = show::status(&status);
+        lines.extend(status.neighbors.iter().map(|peer| format!("neighbor     {}", show::node(peer))));
+        print(&lines.join("\n"))?;
     }
     Ok(0)
 }
@@ -59,78 +61,9 @@ pub(super) fn network(arguments: &VisitArguments) -> Result<u8, Failure> {
     };
     match arguments.json {
         true => print(&files::json(&census))?,
-        false => print(&census_text(&census))?,
+        false => print(&show::census(&census))?,
     }
     Ok(0)
-}
-
-/// A status in JSON.
-#[derive(Serialize)]
-struct Written<'a> {
-    identity: String,
-    address: SocketAddr,
-    state: crate::protocol::State,
-    uptime_ns: u64,
-    neighbors: Vec<Neighbor>,
-    known: u64,
-    delivered: u64,
-    duplicates: u64,
-    #[serde(flatten)]
-    counters: &'a crate::world::Counters,
-}
-
-#[derive(Serialize)]
-struct Neighbor {
-    identity: String,
-    address: Option<SocketAddr>,
-}
-
-impl Written<'_> {
-    fn of(status: &Status) -> Written<'_> {
-        let neighbors = status.neighbors.iter();
-        Written {
-            identity: digits(status.identity),
-            address: status.address,
-            state: status.state,
-            uptime_ns: crate::time::nanos(status.uptime),
-            neighbors: neighbors
-                .map(|peer| Neighbor { identity: digits(peer.identity), address: peer.address })
-                .collect(),
-            known: status.known,
-            delivered: status.delivered,
-            duplicates: status.duplicates,
-            counters: &status.counters,
-        }
-    }
-}
-
-fn text(status: &Status) -> String {
-    let Status { counters, .. } = status;
-    let bytes = |bytes: u64| human_bytes(bytes as f64);
-    let mut lines = vec![
-        format!("identity     {}", digits(status.identity)),
-        format!("address      {}", status.address),
-        format!("state        {}", files::json(&status.state).trim_matches('"')),
-        format!("up for       {}", human_duration(status.uptime)),
-        format!("nodes        {} neighbors, {} known", status.neighbors.len(), grouped(status.known)),
-        format!(
-            "broadcasts   {} delivered, {} copies received in vain",
-            grouped(status.delivered),
-            grouped(status.duplicates)
-        ),
-        format!(
-            "traffic      sent {} messages ({}), received {} ({})",
-            grouped(counters.messages_sent),
-            bytes(counters.bytes_sent),
-            grouped(counters.messages_received),
-            bytes(counters.bytes_received)
-        ),
-    ];
-    lines.extend(status.neighbors.iter().map(|peer| {
-        let address = peer.address.map_or("address unknown".into(), |address| address.to_string());
-        format!("neighbor     {}  {address}", peer.identity)
-    }));
-    lines.join("\n")
 }
 
 /// The picture of a network that runs.

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// For how long a secret holds is a matter of the real calendar.
 #[expect(clippy::disallowed_types, reason = "see above")]
-pub(super) fn today() -> std::time::SystemTime {
+pub(crate) fn today() -> std::time::SystemTime {
     std::time::SystemTime::now()
 }
 

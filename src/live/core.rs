@@ -53,6 +53,8 @@ pub(super) struct Core<P: Protocol, O> {
     follow_ups: VecDeque<FollowUp>,
     /// What is to be done outside of the lock.
     pub(super) orders: Vec<Order>,
+    /// Room for the message that is being sent.
+    encoded: Vec<u8>,
     /// To the application, if it wants to know.
     pub(super) reports: Option<Tell>,
 }
@@ -142,6 +144,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             numbers: 0,
             follow_ups: VecDeque::new(),
             orders: Vec::new(),
+            encoded: Vec::new(),
             reports: None,
         }
     }
@@ -507,16 +510,29 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     /// A node hands a message to a link.
     pub(super) fn send(&mut self, node: NodeId, peer: NodeId, message: &P::Message) {
         let (kind, payload) = (message.kind(), message.payload());
-        let Core { names, contents, .. } = self;
-        let encoded = names.lend(|| contents.lend(|| postcard::to_allocvec(message)));
+        let Core { names, contents, encoded, .. } = self;
+        let mut encoded = std::mem::take(encoded);
+        encoded.clear();
+        let encoded = names.lend(|| contents.lend(|| postcard::to_extend(message, encoded)));
         let encoded = encoded.expect("messages can be encoded");
+        self.hand_over(node, peer, (kind, payload), &encoded);
+        self.encoded = encoded;
+    }
+
+    fn hand_over(
+        &mut self,
+        node: NodeId,
+        peer: NodeId,
+        (kind, payload): (&'static str, Option<Payload>),
+        encoded: &[u8],
+    ) {
         let parcel = Parcel { from: node, to: peer, kind, payload, bytes: encoded.len() as u32 };
         let Some(session) = self.session_mut(node, peer) else {
             return self.tell(Observation::Dropped(parcel, DropReason::NoLink));
         };
         let mut is_sent = Ok(());
         let waiting = session.queue.push(|bytes| {
-            is_sent = frame::push(bytes, |body| body.extend_from_slice(&encoded));
+            is_sent = frame::push(bytes, |body| body.extend_from_slice(encoded));
         });
         if is_sent.is_err() {
             return self.tell(Observation::Dropped(parcel, DropReason::Loss));

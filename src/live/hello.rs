@@ -1,7 +1,7 @@
 //! What two nodes say of themselves during the handshake.
 
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// What somebody wants of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -26,7 +26,8 @@ pub(super) struct Hello {
 }
 
 impl Hello {
-    pub(super) fn of_visitor(address: SocketAddr) -> Hello {
+    pub(super) fn of_visitor() -> Hello {
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         Hello { role: Role::Visitor, epoch: 0, generation: 0, address }
     }
 

@@ -17,7 +17,7 @@ use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -217,7 +217,7 @@ async fn meet(
     secrets: &Secrets,
     address: SocketAddr,
 ) -> Result<Session<TcpStream>, VisitError> {
-    let hello = Hello::of_visitor(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0))).encode();
+    let hello = Hello::of_visitor().encode();
     let mut outcome = None;
     for secret in secrets.valid(today()) {
         let connected = timeout(DIAL, TcpStream::connect(address)).await;

@@ -1,12 +1,12 @@
 //! How messages, nodes and the network are shown: to people, or as lines of JSON.
 
 use crate::id::{Contact, Identity};
+use crate::live::visit::Status;
 use crate::message::{Message, Timestamp};
-use crate::network::NodeStatus;
 use crate::protocol::{Census, State};
+use crate::time::nanos;
 use crate::units::{grouped, human_bytes, human_duration};
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// So many nodes are listed to people.
 const MOST_LISTED: usize = 50;
@@ -31,7 +31,7 @@ pub(in crate::cli) fn clock(time: Timestamp) -> String {
 }
 
 /// A node in one line.
-pub(super) fn node(contact: &Contact) -> String {
+pub(in crate::cli) fn node(contact: &Contact) -> String {
     let address = contact.address.map_or("address unknown".into(), |address| address.to_string());
     format!("{}  {address}", contact.identity)
 }
@@ -51,23 +51,27 @@ fn several(count: u64, what: &str) -> String {
 }
 
 pub(super) fn nodes_as_json(what: &str, contacts: &[Contact]) -> Value {
-    let one = |contact: &Contact| json!({ "identity": digits(contact.identity), "address": contact.address });
-    json!({ what.replace(' ', "_") + "s": contacts.iter().map(one).collect::<Vec<_>>() })
+    json!({ what.replace(' ', "_") + "s": contacts_as_json(contacts) })
 }
 
-pub(super) fn status(status: &NodeStatus, me: &Contact, home: &str) -> String {
+pub(in crate::cli) fn contacts_as_json(contacts: &[Contact]) -> Value {
+    let one = |contact: &Contact| json!({ "identity": digits(contact.identity), "address": contact.address });
+    contacts.iter().map(one).collect()
+}
+
+/// A node's status, one thing a line.
+pub(in crate::cli) fn status(status: &Status) -> Vec<String> {
     let counters = &status.counters;
     let bytes = |bytes: u64| human_bytes(bytes as f64);
-    [
-        format!("identity     {}", digits(me.identity)),
-        format!("address      {}", me.address.map_or("unknown".into(), |address| address.to_string())),
-        format!("home         {home}"),
+    vec![
+        format!("identity     {}", digits(status.identity)),
+        format!("address      {}", status.address),
         format!("state        {}", state(status.state)),
-        format!("up for       {}", human_duration(Duration::from_nanos(status.uptime_ns))),
+        format!("up for       {}", human_duration(status.uptime)),
         format!(
             "nodes        {}, {} known",
             several(status.neighbors.len() as u64, "neighbor"),
-            grouped(status.known as u64)
+            grouped(status.known)
         ),
         format!(
             "broadcasts   {} delivered, {} copies received in vain",
@@ -82,7 +86,6 @@ pub(super) fn status(status: &NodeStatus, me: &Contact, home: &str) -> String {
             bytes(counters.bytes_received)
         ),
     ]
-    .join("\n")
 }
 
 fn state(state: State) -> &'static str {
@@ -95,12 +98,13 @@ fn state(state: State) -> &'static str {
     }
 }
 
-pub(super) fn status_as_json(status: &NodeStatus, me: &Contact) -> Value {
-    json!({ "status": {
-        "identity": digits(me.identity),
-        "address": me.address,
+/// The same; of the neighbors the number.
+pub(in crate::cli) fn status_as_json(status: &Status) -> Value {
+    json!({
+        "identity": digits(status.identity),
+        "address": status.address,
         "state": status.state,
-        "uptime_ns": status.uptime_ns,
+        "uptime_ns": nanos(status.uptime),
         "neighbors": status.neighbors.len(),
         "known": status.known,
         "delivered": status.delivered,
@@ -109,7 +113,7 @@ pub(super) fn status_as_json(status: &NodeStatus, me: &Contact) -> Value {
         "bytes_sent": status.counters.bytes_sent,
         "messages_received": status.counters.messages_received,
         "bytes_received": status.counters.bytes_received,
-    }})
+    })
 }
 
 pub(in crate::cli) fn census(census: &Census) -> String {
