@@ -449,6 +449,36 @@ fn comes_to_rest(network: &mut Simulated, calm: Duration) -> Result<(), String> 
     lasting_faults(network)
 }
 
+/// Case 40216 of the mill: a cut left nodes alone with the addresses of some dead and of one that was there, and each new
+/// failure of the dead put that one off again.
+#[test]
+fn everybody_in_a_book_has_its_turn() {
+    let join = |count| json!({"at": "600ms", "do": {"join": {"count": count}}});
+    let groups = [vec![0, 1, 2, 4, 6, 7, 8, 11, 14, 17, 19, 20], vec![3, 5, 9, 10, 12, 13, 15, 16, 18]];
+    let summary = play(&json!({
+        "seed": 236033032,
+        "links": {"latency": {"constant": "1ms"}},
+        "timeline": [
+            {"at": "0s", "do": {"join": {"count": 4, "every": "200ms"}}},
+            join(4), join(2), join(2), join(1), join(3), join(2), join(3),
+            {"at": "600ms", "do": {"partition": {"into": {"groups": groups}}}},
+            {"at": "600ms", "do": {"leave": {"who": 2}}},
+            {"at": "600ms", "do": {"crash": {"who": 19}}},
+            {"at": "600ms", "do": {"send": {"from": 6, "to": 18, "message": "For you alone"}}},
+            {"at": "3658ms", "do": {"join": {"count": 2}}},
+            {"at": "7036ms", "do": {"crash": {"who": 7}}},
+            {"at": "11338ms", "do": {"join": {}}},
+            {"at": "12884ms", "do": {"crash": {"who": 6}}},
+            {"at": "42310ms", "do": {"broadcast": {"from": 0}}},
+            {"at": "56504ms", "do": "heal"},
+            {"at": "56504ms", "do": {"leave": {"who": 0}}}
+        ],
+        "end": "176504ms",
+        "expect": ["agreement", "no_silent_loss", "repair"]
+    }));
+    assert_eq!(summary.verdict(), Verdict::Pass, "{:?}", summary.judgement.findings);
+}
+
 /// Case 68602 of the mill: its contacts died before they had told it of anybody, and those who knew of it found that they had
 /// neighbors enough.
 #[test]

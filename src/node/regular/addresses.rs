@@ -44,12 +44,19 @@ struct Entry {
     /// Since then, so many dials failed, the first in this second.
     failures: u8,
     failing_since: u32,
-    due: LocalTime,
+    /// When it was dialled last, if that failed.
+    tried: LocalTime,
 }
 
 impl Entry {
     fn is_untried(&self) -> bool {
         self.answered.is_none() && self.failures == 0
+    }
+
+    /// When the back-off is over.
+    fn due(&self) -> LocalTime {
+        let back_off = FIRST_BACK_OFF * 2u32.pow(u32::from(self.failures.saturating_sub(1).min(10)));
+        super::later(self.tried, back_off.min(LONGEST_BACK_OFF))
     }
 }
 
@@ -78,7 +85,7 @@ impl Addresses {
             self.remove_at(place);
         }
         self.nodes.push(node);
-        let entry = Entry { introducer, answered: None, failures: 0, failing_since: 0, due: now };
+        let entry = Entry { introducer, answered: None, failures: 0, failing_since: 0, tried: now };
         self.entries.push(entry);
     }
 
@@ -105,8 +112,7 @@ impl Addresses {
         if entry.failures == 0 {
             entry.failing_since = seconds(now);
         }
-        let back_off = FIRST_BACK_OFF * 2u32.pow(u32::from(entry.failures.min(10)));
-        entry.due = super::later(now, back_off.min(LONGEST_BACK_OFF));
+        entry.tried = now;
         entry.failures = entry.failures.saturating_add(1);
     }
 
@@ -136,10 +142,16 @@ impl Addresses {
         both.filter(|(_, entry)| entry.failures == 0).map(|(node, _)| *node)
     }
 
-    /// Those that failed, and when to dial them again.
+    /// Those that failed, and when they were dialled last.
     pub(super) fn failing(&self) -> impl Iterator<Item = (LocalTime, NodeId)> {
         let both = self.nodes.iter().zip(&self.entries);
-        both.filter(|(_, entry)| entry.failures > 0).map(|(node, entry)| (entry.due, *node))
+        both.filter(|(_, entry)| entry.failures > 0).map(|(node, entry)| (entry.tried, *node))
+    }
+
+    /// Those of them whose back-off is over.
+    pub(super) fn due(&self, now: LocalTime) -> impl Iterator<Item = NodeId> {
+        let both = self.nodes.iter().zip(&self.entries);
+        both.filter(move |(_, entry)| entry.failures > 0 && entry.due() <= now).map(|(node, _)| *node)
     }
 
     /// Any node; one that has not failed, if there is one.
@@ -188,9 +200,10 @@ mod tests {
         let mut book = Addresses::default();
         (0..MOST as u32).for_each(|node| book.hear(at(0), NodeId(node), NodeId(node)));
         book.failed(at(10), NodeId(0));
-        assert_eq!(book.failing().collect::<Vec<_>>(), [(at(11), NodeId(0))]);
+        assert_eq!(book.failing().collect::<Vec<_>>(), [(at(10), NodeId(0))]);
+        assert_eq!((book.due(at(10)).count(), book.due(at(11)).count()), (0, 1));
         (0..20).for_each(|_| book.failed(at(100), NodeId(0)));
-        assert_eq!(book.failing().collect::<Vec<_>>(), [(at(700), NodeId(0))]);
+        assert_eq!((book.due(at(699)).count(), book.due(at(700)).count()), (0, 1));
         let early = at(9 + u64::from(RETENTION));
         book.hear(early, NodeId(5_000), NodeId(1));
         assert!(book.all().all(|node| node != NodeId(5_000)));

@@ -42,8 +42,7 @@ impl Node {
         let book = &self.aside.regular.book;
         let mut chosen = book.good().filter(|&node| self.is_stranger(node)).sample(net.rng(), size);
         if chosen.is_empty() {
-            let due = book.failing().filter(|&(due, node)| due <= now && self.is_stranger(node));
-            chosen = due.map(|(_, node)| node).sample(net.rng(), size);
+            chosen = book.due(now).filter(|&node| self.is_stranger(node)).sample(net.rng(), size);
         }
         let count = chosen.len() as u32;
         let batch = &mut self.aside.regular.batch;
@@ -112,18 +111,27 @@ impl Node {
         }
     }
 
-    /// Dials the entry that is due first, whatever its back-off; in turn with one that never failed.
+    /// Dials the entry that failed and was dialled longest ago, whatever its back-off, so that each has its turn; in turn with
+    /// one that never failed. Who has no neighbors at all dials several.
     pub(super) fn probe(&mut self, net: &mut impl Transport<Node>) {
         self.hang_up(net);
         let book = &self.aside.regular.book;
-        let due = book.failing().filter(|&(_, node)| self.is_stranger(node)).min_by_key(|&(due, _)| due);
-        let is_fresh = net.rng().random_ratio(1, 2) || due.is_none_or(|(due, _)| due > net.now());
+        let is_fresh =
+            net.rng().random_ratio(1, 2) || book.due(net.now()).all(|node| !self.is_stranger(node));
         let good = book.good().filter(|&node| is_fresh && self.is_stranger(node)).choose(net.rng());
-        let node = good.or(due.map(|(_, node)| node));
-        if let Some(node) = node.filter(|_| self.stays()) {
-            self.visit(net, node, Errand::Regular(Aim::Probe));
+        let nodes = if let Some(node) = good { vec![node] } else { self.longest_untried() };
+        if self.stays() {
+            nodes.into_iter().for_each(|node| self.visit(net, node, Errand::Regular(Aim::Probe)));
         }
         self.tend(net);
+    }
+
+    fn longest_untried(&self) -> Vec<NodeId> {
+        let count = if self.neighbors.len() > 0 { 1 } else { TARGET };
+        let failing = self.aside.regular.book.failing();
+        let mut strangers: Vec<_> = failing.filter(|&(_, node)| self.is_stranger(node)).collect();
+        strangers.sort_by_key(|&(tried, _)| tried);
+        strangers.into_iter().take(count).map(|(_, node)| node).collect()
     }
 
     /// Somebody answered a probe.
