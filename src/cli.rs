@@ -73,6 +73,8 @@ where
         #[cfg(feature = "live")]
         SubCommand::Network(arguments) => visit::network(&arguments),
         #[cfg(feature = "live")]
+        SubCommand::Shutdown(arguments) => visit::shutdown(&arguments),
+        #[cfg(feature = "live")]
         SubCommand::Secret(arguments) => secret::run(&arguments),
         #[cfg(feature = "live")]
         SubCommand::Cluster(arguments) => cluster::run(&arguments),

@@ -11,6 +11,7 @@
 //!
 //! Strangers are kept out: every connection is a Noise handshake in which both ends show that they know the network's secret.
 
+pub mod admin;
 mod clock;
 mod core;
 pub mod frame;
@@ -141,6 +142,8 @@ pub enum Report {
     },
     /// Anything else that it noticed.
     Noticed(Notice),
+    /// The network's admin wants all nodes to end; it has passed that on.
+    ToShutDown,
     /// Its life is over.
     Stopped,
 }

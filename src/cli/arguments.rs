@@ -3,7 +3,7 @@
 use super::halt::Breakpoint;
 use super::mill::MillArguments;
 #[cfg(feature = "live")]
-use super::node::{ClusterArguments, NodeArguments, SecretArguments, VisitArguments};
+use super::node::{ClusterArguments, NodeArguments, SecretArguments, ShutdownArguments, VisitArguments};
 use super::sweep::SweepArguments;
 use crate::observe::Wanted;
 use crate::scenario::{DataFolders, Outline, ScenarioError, ScenarioFile, Selector, Source};
@@ -61,6 +61,9 @@ pub(super) enum SubCommand {
     /// Let a live node count its network, and show how that is as a whole
     #[cfg(feature = "live")]
     Network(VisitArguments),
+    /// End a whole network: all its nodes stop. Only with its admin key
+    #[cfg(feature = "live")]
+    Shutdown(ShutdownArguments),
     /// Show or replace the secret of a real network
     #[cfg(feature = "live")]
     Secret(SecretArguments),

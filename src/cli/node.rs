@@ -19,10 +19,10 @@ use crate::units::grouped;
 #[cfg(feature = "draw")]
 pub(super) use arguments::parse_address;
 pub(super) use arguments::{
-    ClusterArguments, HELP, NodeArguments, SecretArguments, SecretOrder, VisitArguments,
+    ClusterArguments, HELP, NodeArguments, SecretArguments, SecretOrder, ShutdownArguments, VisitArguments,
 };
 use home::Home;
-pub(super) use home::default_secret;
+pub(super) use home::{admin_beside, default_secret};
 use input::{Input, Keyboard, MOST_TEXT, Voice};
 use orders::Order;
 use std::collections::VecDeque;
@@ -40,6 +40,8 @@ const SHORT_GLANCE: Duration = Duration::from_millis(5);
 const NEXT_TRY: Duration = Duration::from_secs(1);
 /// So long leaving may take.
 const LEAVE_TIME: Duration = Duration::from_secs(8);
+/// So long a node goes on when the network is shut down, so that the others hear of it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// So long what was written may take to get out.
 const FAREWELL: Duration = Duration::from_millis(100);
 /// So many lines may wait on a terminal.
@@ -128,6 +130,8 @@ enum End {
         deadline: Instant,
         is_under_way: bool,
     },
+    /// The network is shut down, and the node goes on until this time.
+    ShuttingDown(Instant),
     Over(u8),
 }
 
@@ -269,6 +273,7 @@ where
                     *deadline - LEAVE_TIME / 2
                 }
             }
+            (Some(End::ShuttingDown(deadline)), _) => *deadline,
             (_, Way::Asking(next)) => *next,
             _ if self.waiting.is_empty() => self.next_glance,
             _ => return SHORT_GLANCE,
@@ -288,6 +293,11 @@ where
                 *is_under_way = true;
                 self.network.leave(self.node);
             }
+        }
+        if let Some(End::ShuttingDown(deadline)) = self.end
+            && now >= deadline
+        {
+            self.end = Some(End::Over(0));
         }
         if let Way::Asking(next) = self.way
             && now >= next
@@ -498,7 +508,7 @@ where
     fn on_interrupt(&mut self) {
         match self.end {
             None => self.leave(),
-            Some(End::Leaving { .. }) => self.end = Some(End::Over(130)),
+            Some(End::Leaving { .. } | End::ShuttingDown(_)) => self.end = Some(End::Over(130)),
             Some(End::Over(_)) => {}
         }
     }
@@ -537,6 +547,10 @@ where
                 return self.voice.tell(&show::message(&message, &format!("{from} (to you alone)")));
             }
             Report::Noticed(notice) => return self.on_notice(notice),
+            Report::ToShutDown => {
+                self.voice.note("the admin shuts the network down");
+                self.end = Some(End::ShuttingDown(now() + LAST_WORDS));
+            }
             Report::Stopped => {
                 if self.is_terminal {
                     self.voice.note("left");

@@ -1,25 +1,32 @@
-//! `rumormill status`, `network` and `draw --live`: asks nodes that run how they are.
+//! `rumormill status`, `network` and `draw --live`: asks nodes that run how they are. And `rumormill shutdown`.
 
-use super::node::{VisitArguments, default_secret, show};
+use super::node::{ShutdownArguments, VisitArguments, admin_beside, default_secret, show};
 use super::{Failure, complain, files, print};
+use crate::live::admin::AdminKey;
 use crate::live::keys::{KeysError, Secrets};
 #[cfg(feature = "draw")]
 use crate::live::visit::Map;
 use crate::live::visit::Visitor;
 #[cfg(feature = "draw")]
 use crate::units::counted;
+use crate::units::grouped;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// So long the node that was asked may take to end.
+const MOST_SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// A map of more nodes is nothing to look at.
 #[cfg(feature = "draw")]
 const MOST_DRAWN: usize = 10_000;
 
+fn secret_file(address: SocketAddr, secret: Option<&Path>) -> Result<PathBuf, Failure> {
+    secret.map_or_else(|| default_secret(address.port()), |file| Ok(file.to_owned()))
+}
+
 fn visitor(address: SocketAddr, secret: Option<&Path>) -> Result<Visitor, Failure> {
-    let file = match secret {
-        Some(file) => file.to_owned(),
-        None => default_secret(address.port())?,
-    };
+    let file = secret_file(address, secret)?;
     let secrets = Secrets::load(&file).map_err(|error| match error {
         KeysError::Missing(_) if secret.is_none() => Failure::Usage(format!(
             "no node of this machine listens there by {}: name the file of the network's secret with --secret FILE",
@@ -64,6 +71,33 @@ pub(super) fn network(arguments: &VisitArguments) -> Result<u8, Failure> {
         false => print(&show::census(&census))?,
     }
     Ok(0)
+}
+
+/// Ends a whole network.
+pub(super) fn shutdown(arguments: &ShutdownArguments) -> Result<u8, Failure> {
+    let (address, secret) = (arguments.address, arguments.secret.as_deref());
+    let visitor = visitor(address, secret)?;
+    let beside = admin_beside(&secret_file(address, secret)?);
+    let key = AdminKey::load(arguments.admin.as_ref().unwrap_or(&beside)).map_err(|error| match error {
+        KeysError::Missing(file) if arguments.admin.is_none() => Failure::Usage(format!(
+            "only the network's admin can shut it down, and {} is not here: name the file of the admin key, which --genesis \
+             made where the network was founded, with --admin FILE",
+            file.display()
+        )),
+        error => unusable(error),
+    })?;
+    let nodes = visitor.census(address).map_err(unusable)?.map(|census| census.nodes);
+    visitor.shut_down(address, &key).map_err(unusable)?;
+    complain::say(&match nodes {
+        Some(1) => "the network of one node is being shut down".to_owned(),
+        Some(nodes) => format!("the network of {} nodes is being shut down", grouped(nodes)),
+        None => "the network, whose nodes could not be counted, is being shut down".to_owned(),
+    });
+    if visitor.sees_the_end(address, MOST_SHUTDOWN) {
+        return Ok(0);
+    }
+    complain::say(&format!("{address} has passed the order on, but is still there"));
+    Ok(1)
 }
 
 /// The picture of a network that runs.

@@ -11,6 +11,12 @@ pub(crate) fn today() -> std::time::SystemTime {
     std::time::SystemTime::now()
 }
 
+/// Live messages and orders are dated by the real calendar.
+pub(super) fn now() -> Timestamp {
+    let since = today().duration_since(std::time::UNIX_EPOCH);
+    Timestamp::from_micros(since.map_or(0, |since| since.as_micros() as u64))
+}
+
 /// Tells the time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Clock {
@@ -23,11 +29,8 @@ pub(super) struct Clock {
 
 impl Clock {
     /// A clock that stands still at zero: so a network can be set up that is there from the start.
-    #[expect(clippy::disallowed_types, reason = "live messages are dated by the real calendar")]
     pub(super) fn new(speed: f64) -> Clock {
-        let calendar = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let calendar = Timestamp::from_micros(calendar.map_or(0, |since| since.as_micros() as u64));
-        Clock { start: None, calendar, speed }
+        Clock { start: None, calendar: now(), speed }
     }
 
     /// Time begins to pass, if it does not yet.
@@ -51,7 +54,11 @@ impl Clock {
     }
 
     pub(super) fn calendar(&self) -> Timestamp {
-        Timestamp::from_micros(self.calendar.micros() + self.nanos() / 1_000)
+        self.calendar_at(self.now())
+    }
+
+    pub(super) fn calendar_at(&self, time: Time) -> Timestamp {
+        Timestamp::from_micros(self.calendar.micros() + time.nanos() / 1_000)
     }
 
     /// How long something takes in reality.

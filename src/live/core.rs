@@ -1,6 +1,7 @@
 //! The nodes of this process, and what happens to them, one thing after the other: everything here happens under one lock.
 //! Connections, handshakes and encryption are the business of tasks outside of it.
 
+use super::admin::{BadOrder, SHUTDOWN_TITLE};
 use super::clock::Clock;
 use super::frame::{self, Frames};
 use super::hello::{Hello, Role};
@@ -8,6 +9,7 @@ use super::keys::Keypair;
 use super::log::Log;
 use super::queue::{BUSY, MOST_QUEUED, Queue};
 use super::transport::LiveTransport;
+use super::visit::NotPassedOn;
 use super::{KEEP_ALIVE, LiveConfig, Report, SILENCE};
 use crate::fault::LogFate;
 use crate::id::{Identity, Names, NodeId};
@@ -346,7 +348,12 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         for notice in notices {
             let report = match notice {
                 Notice::Delivered { payload, .. } => {
-                    Report::Delivered(self.contents.broadcasts().get(payload).clone())
+                    let broadcast = self.contents.broadcasts().get(payload);
+                    match &broadcast.message {
+                        message if message.title != SHUTDOWN_TITLE => Report::Delivered(broadcast.clone()),
+                        message if self.check_order(node, &message.message).is_ok() => Report::ToShutDown,
+                        _ => continue,
+                    }
                 }
                 Notice::Received { from } => match inbox.next() {
                     Some((_, message)) => Report::Received { from: self.names.identity(from), message },
@@ -356,6 +363,21 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             };
             tell(node, report);
         }
+    }
+
+    /// Whether a node obeys an order to shut down.
+    fn check_order(&self, node: NodeId, order: &str) -> Result<(), BadOrder> {
+        let admin = self.config.secrets.admin().ok_or(BadOrder::NoAdmin)?;
+        let started = self.clock.calendar_at(self.hosts[node.index()].started);
+        admin.check(order, self.clock.calendar(), started)
+    }
+
+    /// Broadcasts an order to shut down.
+    pub(super) fn pass_on_order(&mut self, node: NodeId, order: String) -> Result<(), NotPassedOn> {
+        self.check_order(node, &order)?;
+        let (before, _) = self.published;
+        self.command(node, Command::Broadcast { title: SHUTDOWN_TITLE.into(), message: order });
+        if self.published.0 > before { Ok(()) } else { Err(NotPassedOn::Unable) }
     }
 
     pub(super) fn open(&mut self, node: NodeId, peer: NodeId) {

@@ -2,6 +2,7 @@
 //! files.
 #![expect(clippy::disallowed_types, reason = "a secret that was replaced holds until a date")]
 
+use super::admin::Admin;
 use crate::id::Identity;
 use snow::params::{DHChoice, HashChoice};
 use snow::resolvers::{CryptoResolver, DefaultResolver};
@@ -117,19 +118,9 @@ impl Keypair {
     }
 
     fn parse(text: &str) -> Result<Keypair, String> {
-        let (mut private, mut public) = (None, None);
-        for (number, words) in lines(text) {
-            match words[..] {
-                ["private", digits] if private.is_none() => private = Some(at_line(number, unhex(digits))?),
-                ["public", digits] if public.is_none() => public = Some(at_line(number, unhex(digits))?),
-                _ => return Err(format!("line {number} should be `private KEY` or `public KEY`, once each")),
-            }
-        }
-        let pair = Keypair::from_private(private.ok_or("there is no line `private KEY`")?);
-        if public.ok_or("there is no line `public KEY`")? != pair.public.0 {
-            return Err("its two keys do not belong together".to_owned());
-        }
-        Ok(pair)
+        let (private, public) = parse_pair(text)?;
+        let pair = Keypair::from_private(private);
+        if public == pair.public.0 { Ok(pair) } else { Err(MISMATCH.to_owned()) }
     }
 
     fn from_private(private: [u8; 32]) -> Keypair {
@@ -244,17 +235,19 @@ pub struct Secrets {
     current: Secret,
     /// And until when it holds, in whole seconds, as the file tells it.
     previous: Option<(Secret, SystemTime)>,
+    /// Who may shut the network down, if anybody.
+    admin: Option<Admin>,
 }
 
 impl Secrets {
     /// A network with this one secret.
     pub fn new(current: Secret) -> Secrets {
-        Secrets { current, previous: None }
+        Secrets { current, previous: None, admin: None }
     }
 
-    /// A new network: a random secret, written to a new file at `path`.
-    pub fn create(path: impl AsRef<Path>) -> Result<Secrets, KeysError> {
-        let secrets = Secrets::new(Secret::random()?);
+    /// A new network: a random secret, written to a new file at `path`, and who may shut it down.
+    pub fn create(path: impl AsRef<Path>, admin: Admin) -> Result<Secrets, KeysError> {
+        let secrets = Secrets { admin: Some(admin), ..Secrets::new(Secret::random()?) };
         write_private(path.as_ref(), &secrets.file_text(), Place::Free)?;
         Ok(secrets)
     }
@@ -289,6 +282,11 @@ impl Secrets {
         self.previous = until.filter(|_| !period.is_zero()).map(|until| (old, until));
     }
 
+    /// Who may shut the network down, if anybody.
+    pub fn admin(&self) -> Option<&Admin> {
+        self.admin.as_ref()
+    }
+
     /// The secret to dial with.
     pub fn current(&self) -> &Secret {
         &self.current
@@ -313,25 +311,45 @@ impl Secrets {
             let until = until.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
             text += &format!("previous {} until {until}\n", secret.text());
         }
+        if let Some(admin) = &self.admin {
+            text += &format!("# Whose order shuts the network down.\nadmin {}\n", admin.text());
+        }
         text
     }
 
     fn parse(text: &str) -> Result<Secrets, String> {
-        let (mut current, mut previous) = (None, None);
+        let (mut current, mut previous, mut admin) = (None, None, None);
         for (number, words) in lines(text) {
             match words[..] {
                 ["current", secret] if current.is_none() => current = Some(at_line(number, secret.parse())?),
                 ["previous", secret, "until", until] if previous.is_none() => {
                     previous = Some((at_line(number, secret.parse())?, at_line(number, date(until))?));
                 }
+                ["admin", key] if admin.is_none() => admin = Some(at_line(number, Admin::parse(key))?),
                 _ => {
-                    let known = "`current SECRET` or `previous SECRET until SECONDS`, once each";
+                    let known = "`current SECRET`, `previous SECRET until SECONDS` or `admin KEY`, once each";
                     return Err(format!("line {number} should be {known}"));
                 }
             }
         }
-        Ok(Secrets { current: current.ok_or("there is no line `current SECRET`")?, previous })
+        Ok(Secrets { current: current.ok_or("there is no line `current SECRET`")?, previous, admin })
     }
+}
+
+/// What is wrong with a file whose public key is not that of the private one.
+pub(super) const MISMATCH: &str = "its two keys do not belong together";
+
+/// The private and the public key of a file.
+pub(super) fn parse_pair(text: &str) -> Result<([u8; 32], [u8; 32]), String> {
+    let (mut private, mut public) = (None, None);
+    for (number, words) in lines(text) {
+        match words[..] {
+            ["private", digits] if private.is_none() => private = Some(at_line(number, unhex(digits))?),
+            ["public", digits] if public.is_none() => public = Some(at_line(number, unhex(digits))?),
+            _ => return Err(format!("line {number} should be `private KEY` or `public KEY`, once each")),
+        }
+    }
+    Ok((private.ok_or("there is no line `private KEY`")?, public.ok_or("there is no line `public KEY`")?))
 }
 
 /// The first whole second that is not before `time`.
@@ -363,7 +381,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn unhex<const N: usize>(digits: &str) -> Result<[u8; N], String> {
+pub(super) fn unhex<const N: usize>(digits: &str) -> Result<[u8; N], String> {
     let wrong = || format!("a key is {} hexadecimal digits", 2 * N);
     if digits.len() != 2 * N {
         return Err(wrong());
@@ -391,7 +409,7 @@ fn checksum(secret: &[u8; 32]) -> [u8; 4] {
     [result[0], result[1], result[2], result[3]]
 }
 
-fn random() -> Result<[u8; 32], KeysError> {
+pub(super) fn random() -> Result<[u8; 32], KeysError> {
     let mut bytes = [0; 32];
     let mut source = DefaultResolver.resolve_rng().ok_or(KeysError::Random)?;
     source.try_fill_bytes(&mut bytes).map_err(|_| KeysError::Random)?;
@@ -399,7 +417,7 @@ fn random() -> Result<[u8; 32], KeysError> {
 }
 
 /// Reads a short file that only its owner can open.
-fn read_private(path: &Path) -> Result<String, KeysError> {
+pub(super) fn read_private(path: &Path) -> Result<String, KeysError> {
     let cannot = |why: io::Error| match why.kind() {
         io::ErrorKind::NotFound => KeysError::Missing(path.to_owned()),
         _ => KeysError::Read { file: path.to_owned(), why },
@@ -424,7 +442,7 @@ fn read_private(path: &Path) -> Result<String, KeysError> {
 
 /// Where a file may be written.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// Only where no file is yet.
     Free,
     /// In the place of another as well.
@@ -432,7 +450,7 @@ enum Place {
 }
 
 /// Writes a file that only its owner can open. It appears at its path when it is complete, or not at all.
-fn write_private(path: &Path, text: &str, place: Place) -> Result<(), KeysError> {
+pub(super) fn write_private(path: &Path, text: &str, place: Place) -> Result<(), KeysError> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.new", hex(&random()?[..4])));
     let temporary = PathBuf::from(temporary);

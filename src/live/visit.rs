@@ -1,7 +1,8 @@
 //! Visitors: who knows the network's secret, but is no node of it, and asks one how it is. What `rumormill status`,
 //! `network` and `draw --live` do.
 
-use super::clock::today;
+use super::admin::{AdminKey, BadOrder};
+use super::clock::{self, today};
 use super::core::Core;
 use super::frame::{self, Frames};
 use super::hello::Hello;
@@ -30,13 +31,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A census that has not ended after so long is not waited for.
 const CENSUS: Duration = Duration::from_secs(20);
 
+/// So often a visitor looks whether a node is still there.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// So many nodes are asked at once for a map.
 const ASKED_AT_ONCE: usize = 32;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 enum Question {
     Status,
     Census,
+    /// Will you pass on this order to shut down?
+    ShutDown(String),
 }
 
 /// How a live node is.
@@ -71,6 +77,17 @@ pub struct Map {
     pub silent: Vec<Contact>,
 }
 
+/// Why an order to shut down was not passed on.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum NotPassedOn {
+    /// It would not be obeyed.
+    #[error(transparent)]
+    Bad(#[from] BadOrder),
+    /// The node that was asked cannot broadcast now.
+    #[error("it is not a part of its network yet, or its disk is behind: try again, or another node")]
+    Unable,
+}
+
 /// Why a visit came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum VisitError {
@@ -95,6 +112,14 @@ pub enum VisitError {
     NoAnswer {
         /// Where.
         address: SocketAddr,
+    },
+    /// The node will not do what we ask.
+    #[error("{address} does not do that: {why}")]
+    Declined {
+        /// Where.
+        address: SocketAddr,
+        /// Why not, as it says.
+        why: String,
     },
     /// There is no key for the visit.
     #[error(transparent)]
@@ -143,6 +168,27 @@ impl Visitor {
     /// If the first one does not answer.
     pub fn map(&self, address: SocketAddr, most: usize) -> Result<Map, VisitError> {
         self.runtime.block_on(self.explore(address, most))
+    }
+
+    /// Lets a node pass on the order that all nodes of the network shut down.
+    ///
+    /// # Errors
+    /// If it does not answer, or will not.
+    pub fn shut_down(&self, address: SocketAddr, key: &AdminKey) -> Result<(), VisitError> {
+        let question = Question::ShutDown(key.order_shutdown(clock::now()));
+        let answer: Result<(), String> =
+            self.runtime.block_on(ask(&self.keypair, &self.secrets, address, question))?;
+        answer.map_err(|why| VisitError::Declined { address, why })
+    }
+
+    /// Whether nobody listens any more, before so much time has passed.
+    pub fn sees_the_end(&self, address: SocketAddr, patience: Duration) -> bool {
+        let gone = async {
+            while TcpStream::connect(address).await.is_ok() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        self.runtime.block_on(async { timeout(patience, gone).await.is_ok() })
     }
 
     async fn explore(&self, address: SocketAddr, most: usize) -> Result<Map, VisitError> {
@@ -263,6 +309,10 @@ where
                 Question::Census => {
                     let census = self.count(node).await;
                     write(&mut session, &census).await
+                }
+                Question::ShutDown(order) => {
+                    let answer = self.with(|core| core.pass_on_order(node, order));
+                    write(&mut session, &answer.map_err(|why| why.to_string())).await
                 }
             };
             if answered.is_none() {

@@ -494,6 +494,45 @@ fn a_network_is_asked_from_outside() {
 }
 
 #[test]
+fn only_the_admin_shuts_a_network_down_and_only_once() {
+    let (mut bed, other) = (Bed::new(4), Bed::new(1));
+    let file = |bed: &Bed, name: &str| bed.path(name).display().to_string();
+    let address = bed.nodes[2].address.clone();
+    let shutdown = |bed: &Bed, arguments: &[&str]| {
+        let secret = file(bed, "secret");
+        rumormill(&["shutdown", &address, "--secret", &secret]).args(arguments).output().unwrap()
+    };
+    let texts = bed.broadcast(1, "before", 3);
+    bed.all_have(&texts);
+    let admin = file(&bed, "admin");
+    fs::rename(bed.path("secret.admin"), &admin).unwrap();
+    for (arguments, code, why) in [
+        (vec![], 64, "--admin FILE"),
+        (vec!["--admin", &file(&other, "secret.admin")], 65, "not signed by the admin of this network"),
+        (vec!["--admin", &file(&bed, "secret")], 65, "line 2 should be `private KEY`"),
+    ] {
+        let output = shutdown(&bed, &arguments);
+        assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+    bed.all_have(&texts);
+    let output = shutdown(&bed, &["--admin", &admin]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("the network of 4 nodes is being shut down"));
+    for node in &mut bed.nodes {
+        assert_eq!(node.code(), 0, "{}", node.tell());
+        assert!(node.has_noted("the admin shuts the network down"), "{}", node.tell());
+    }
+    // The order is in their logs, and in what they tell newcomers: it ends nobody who started later.
+    bed.restart(&[0, 1, 2, 3]);
+    bed.settle();
+    bed.join(3);
+    bed.settle();
+    let more = bed.broadcast(4, "after", 3);
+    bed.all_have(&[&texts[..], &more[..]].concat());
+}
+
+#[test]
 fn people_read_messages_that_give_no_orders_to_their_terminal() {
     let mut bed = Bed::new(1);
     let address = bed.nodes[0].address.clone();

@@ -64,6 +64,19 @@ pub(in super::super) struct VisitArguments {
 }
 
 #[derive(Args)]
+pub(in super::super) struct ShutdownArguments {
+    /// Where any node of the network can be reached
+    #[arg(value_name = "ADDR", value_parser = parse_address)]
+    pub(in super::super) address: SocketAddr,
+    /// The file of the network's secret; default: that of the node of that port on this machine
+    #[arg(long, value_name = "FILE")]
+    pub(in super::super) secret: Option<PathBuf>,
+    /// The file of the network's admin key; default: that of the secret with `.admin` added, where --genesis made it
+    #[arg(long, value_name = "FILE")]
+    pub(in super::super) admin: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub(in super::super) struct SecretArguments {
     #[command(subcommand)]
     pub(in super::super) order: SecretOrder,

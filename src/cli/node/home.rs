@@ -2,6 +2,7 @@
 
 use super::arguments::NodeArguments;
 use crate::cli::Failure;
+use crate::live::admin::AdminKey;
 use crate::live::keys::{Keypair, KeysError, Secrets};
 use etcetera::BaseStrategy;
 use std::fs::{self, DirBuilder};
@@ -43,7 +44,7 @@ impl Home {
             .map_err(|error| Failure::Unusable(format!("cannot make {}: {error}", folder.display())))?;
         let seen = fs::metadata(&secret_file).ok();
         let secrets = match Secrets::load(&secret_file) {
-            Err(KeysError::Missing(_)) if arguments.genesis => Secrets::create(&secret_file),
+            Err(KeysError::Missing(_)) if arguments.genesis => found(&secret_file),
             loaded => loaded,
         };
         let secrets = secrets.map_err(unusable)?;
@@ -66,6 +67,17 @@ impl Home {
         self.seen = now;
         Some(Secrets::load(&self.secret_file))
     }
+}
+
+/// Makes a network's secret, and the key of its admin.
+fn found(secret_file: &Path) -> Result<Secrets, KeysError> {
+    let key = AdminKey::create(admin_beside(secret_file))?;
+    Secrets::create(secret_file, key.admin())
+}
+
+/// Where the admin key of a network is, if it is here.
+pub(in super::super) fn admin_beside(secret_file: &Path) -> PathBuf {
+    secret_file.with_added_extension("admin")
 }
 
 fn log_in(folder: &Path) -> PathBuf {

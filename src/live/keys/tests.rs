@@ -6,6 +6,11 @@ use proptest::prelude::*;
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// The public key of test 1 of RFC 8032.
+fn admin() -> Admin {
+    Admin::parse("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap()
+}
+
 fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
@@ -59,7 +64,7 @@ fn files_are_private_and_refused_when_they_are_not() {
     let folder = folder();
     let (key, secret) = (folder.path().join("key"), folder.path().join("secret"));
     Keypair::load_or_create(&key).unwrap();
-    let secrets = Secrets::create(&secret).unwrap();
+    let secrets = Secrets::create(&secret, admin()).unwrap();
     secrets.save(&secret).unwrap();
     assert_eq!((mode(&key), mode(&secret)), (0o600, 0o600));
     for others in [0o640, 0o604, 0o620, 0o610] {
@@ -120,8 +125,8 @@ fn what_cannot_be_written_names_the_file() {
 fn a_network_is_not_created_over_another() {
     let folder = folder();
     let path = folder.path().join("secret");
-    let secrets = Secrets::create(&path).unwrap();
-    assert!(matches!(Secrets::create(&path), Err(KeysError::Exists(_))));
+    let secrets = Secrets::create(&path, admin()).unwrap();
+    assert!(matches!(Secrets::create(&path, admin()), Err(KeysError::Exists(_))));
     assert_eq!(Secrets::load(&path).unwrap(), secrets);
     assert!(only_file(&folder), "a temporary file was left");
 }
@@ -171,7 +176,7 @@ fn debug_shows_no_secrets() {
 fn the_old_secret_holds_for_its_period() {
     let folder = folder();
     let path = folder.path().join("secret");
-    let mut secrets = Secrets::create(&path).unwrap();
+    let mut secrets = Secrets::create(&path, admin()).unwrap();
     let first = secrets.current().clone();
     secrets.rotate(HOUR, NOW).unwrap();
     secrets.save(&path).unwrap();
