@@ -21,6 +21,7 @@ pub mod keys;
 mod link;
 mod log;
 pub mod noise;
+mod private;
 mod queue;
 mod transport;
 pub mod visit;

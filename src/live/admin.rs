@@ -6,7 +6,7 @@
 //! before it started. Since each network has an admin key of its own, no other network takes it. Clocks of nodes that
 //! differ by more than a minute keep them from obeying, not from living.
 
-use super::keys::{self, KeysError};
+use super::private::{self, KeysError};
 use crate::message::Timestamp;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use std::path::Path;
@@ -46,14 +46,25 @@ pub enum BadOrder {
     Older,
 }
 
+/// Why an order to shut down was not passed on.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum NotPassedOn {
+    /// It would not be obeyed.
+    #[error(transparent)]
+    Bad(#[from] BadOrder),
+    /// The node that was asked cannot broadcast now.
+    #[error("it is not a part of its network yet, or its disk is behind: try again, or another node")]
+    Unable,
+}
+
 impl AdminKey {
     /// A new key, written to a new file at `path`.
     ///
     /// # Errors
     /// If there is such a file already, or it cannot be written, or the system gives no random numbers.
     pub fn create(path: impl AsRef<Path>) -> Result<AdminKey, KeysError> {
-        let new = AdminKey(SigningKey::from_bytes(&keys::random()?));
-        keys::write_private(path.as_ref(), &new.file_text(), keys::Place::Free).map(|()| new)
+        let new = AdminKey(SigningKey::from_bytes(&private::random()?));
+        private::write(path.as_ref(), &new.file_text(), private::Place::Free).map(|()| new)
     }
 
     /// The key in the file at `path`.
@@ -62,7 +73,7 @@ impl AdminKey {
     /// If there is none, or it is not private or damaged.
     pub fn load(path: impl AsRef<Path>) -> Result<AdminKey, KeysError> {
         let path = path.as_ref();
-        let text = keys::read_private(path)?;
+        let text = private::read(path)?;
         AdminKey::parse(&text).map_err(|wrong| KeysError::Corrupt { file: path.to_owned(), wrong })
     }
 
@@ -75,11 +86,11 @@ impl AdminKey {
     pub fn order_shutdown(&self, now: Timestamp) -> String {
         let (given, until) = (now.micros(), now.micros().saturating_add(LIFETIME.as_micros() as u64));
         let signature = self.0.sign(&signed(&self.admin(), given, until));
-        format!("{given} {until} {}", keys::hex(&signature.to_bytes()))
+        format!("{given} {until} {}", private::hex(&signature.to_bytes()))
     }
 
     fn file_text(&self) -> String {
-        let (private, public) = (keys::hex(self.0.as_bytes()), self.admin().text());
+        let (private, public) = (private::hex(self.0.as_bytes()), self.admin().text());
         format!(
             "# A network's admin key: who has it can shut the network down. Never copy it to the nodes.\nprivate {private}\npublic \
              {public}\n"
@@ -87,10 +98,10 @@ impl AdminKey {
     }
 
     fn parse(text: &str) -> Result<AdminKey, String> {
-        let (private, public) = keys::parse_pair(text)?;
+        let (private, public) = private::parse_pair(text)?;
         let key = AdminKey(SigningKey::from_bytes(&private));
         if key.0.verifying_key().as_bytes() != &public {
-            return Err(keys::MISMATCH.to_owned());
+            return Err(private::MISMATCH.to_owned());
         }
         Ok(key)
     }
@@ -99,11 +110,11 @@ impl AdminKey {
 impl Admin {
     /// As it stands in files: 64 hexadecimal digits.
     pub fn text(&self) -> String {
-        keys::hex(self.0.as_bytes())
+        private::hex(self.0.as_bytes())
     }
 
     pub(super) fn parse(digits: &str) -> Result<Admin, String> {
-        let key = VerifyingKey::from_bytes(&keys::unhex(digits)?);
+        let key = VerifyingKey::from_bytes(&private::unhex(digits)?);
         key.map(Admin).map_err(|_| "this is not the public key of an admin".to_owned())
     }
 
@@ -125,7 +136,7 @@ impl Admin {
         let words: Vec<&str> = order.split(' ').take(4).collect();
         let [given, until, signature] = words[..] else { return None };
         let (given, until) = (given.parse().ok()?, until.parse().ok()?);
-        let signature = Signature::from_bytes(&keys::unhex(signature).ok()?);
+        let signature = Signature::from_bytes(&private::unhex(signature).ok()?);
         self.0.verify_strict(&signed(self, given, until), &signature).ok()?;
         Some((given, until))
     }
@@ -180,7 +191,7 @@ mod tests {
         }
         let everlasting = signed(&admin, NOON, u64::MAX);
         let everlasting =
-            format!("{NOON} {} {}", u64::MAX, keys::hex(&key(1).0.sign(&everlasting).to_bytes()));
+            format!("{NOON} {} {}", u64::MAX, private::hex(&key(1).0.sign(&everlasting).to_bytes()));
         assert_eq!(admin.check(&everlasting, at(1), at(-1)), Err(BadOrder::Untimely));
     }
 
@@ -193,7 +204,7 @@ mod tests {
         assert_eq!(AdminKey::load(&path).unwrap().admin(), made.admin());
         assert_eq!(Admin::parse(&made.admin().text()), Ok(made.admin()));
         let damaged = made.file_text().replace(&made.admin().text(), &key(1).admin().text());
-        assert_eq!(AdminKey::parse(&damaged).err().as_deref(), Some(keys::MISMATCH));
+        assert_eq!(AdminKey::parse(&damaged).err().as_deref(), Some(private::MISMATCH));
     }
 
     proptest! {

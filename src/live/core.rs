@@ -1,7 +1,7 @@
 //! The nodes of this process, and what happens to them, one thing after the other: everything here happens under one lock.
 //! Connections, handshakes and encryption are the business of tasks outside of it.
 
-use super::admin::{BadOrder, SHUTDOWN_TITLE};
+use super::admin::{BadOrder, NotPassedOn, SHUTDOWN_TITLE};
 use super::clock::Clock;
 use super::frame::{self, Frames};
 use super::hello::{Hello, Role};
@@ -9,7 +9,6 @@ use super::keys::Keypair;
 use super::log::Log;
 use super::queue::{BUSY, MOST_QUEUED, Queue};
 use super::transport::LiveTransport;
-use super::visit::NotPassedOn;
 use super::{KEEP_ALIVE, LiveConfig, Report, SILENCE};
 use crate::fault::LogFate;
 use crate::id::{Identity, Names, NodeId};

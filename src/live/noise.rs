@@ -9,7 +9,8 @@
 //! On the wire each message, and later each record, follows its length as a big-endian u16. The end of a
 //! session is not proved: a cut between two records looks like one.
 
-use super::keys::{Keypair, Secret, hex, is_provable};
+use super::keys::{Keypair, Secret, is_provable};
+use super::private::hex;
 use crate::id::Identity;
 use snow::{Builder, HandshakeState, StatelessTransportState};
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Visitors: who knows the network's secret, but is no node of it, and asks one how it is. What `rumormill status`,
 //! `network` and `draw --live` do.
 
-use super::admin::{AdminKey, BadOrder};
+use super::admin::AdminKey;
 use super::clock::{self, today};
 use super::core::Core;
 use super::frame::{self, Frames};
@@ -75,17 +75,6 @@ pub struct Map {
     pub nodes: Vec<Status>,
     /// Neighbors of theirs that did not.
     pub silent: Vec<Contact>,
-}
-
-/// Why an order to shut down was not passed on.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum NotPassedOn {
-    /// It would not be obeyed.
-    #[error(transparent)]
-    Bad(#[from] BadOrder),
-    /// The node that was asked cannot broadcast now.
-    #[error("it is not a part of its network yet, or its disk is behind: try again, or another node")]
-    Unable,
 }
 
 /// Why a visit came to nothing.

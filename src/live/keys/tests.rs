@@ -2,6 +2,8 @@
 
 use super::*;
 use proptest::prelude::*;
+use std::fs;
+use std::path::PathBuf;
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -30,7 +32,7 @@ fn set_mode(path: &Path, mode: u32) {
 /// A private file with this text.
 fn file(folder: &tempfile::TempDir, text: &str) -> PathBuf {
     let path = folder.path().join("file");
-    write_private(&path, text, Place::Any).unwrap();
+    private::write(&path, text, private::Place::Any).unwrap();
     path
 }
 
