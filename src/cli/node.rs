@@ -204,7 +204,7 @@ where
             ));
         }
         if let Some(web) = &self.web {
-            self.voice.note(&format!("how it is shows http://{}/", web.address));
+            self.voice.note(&format!("its page is at http://{}/", web.address));
             if !web.address.ip().is_loopback() {
                 self.voice.note(
                     "whoever reaches that address can read everything that is broadcast, not encrypted",

@@ -36,7 +36,7 @@ const PAGE: &str = include_str!("http/page.html");
 /// So many connections are served at once; others wait.
 const CONNECTIONS: usize = 64;
 /// So long a request may take to come in, and so long a connection may be idle.
-const REQUEST_TIME: Duration = Duration::from_secs(10);
+const REQUEST_TIME: Duration = Duration::from_secs(5);
 /// So many bytes the head of a request may have, …
 const HEAD_BYTES: usize = 16 << 10;
 /// … in so many headers.
