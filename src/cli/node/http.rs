@@ -80,6 +80,8 @@ struct Scene {
     seen: Mutex<Option<(Instant, Arc<Glimpse>)>>,
     /// Whether the node was told to join.
     has_set_out: AtomicBool,
+    /// What those who watch were told last; none while nobody does.
+    told: Mutex<Option<Arc<Glimpse>>>,
     feed: Feed,
     atlas: Atlas,
     metrics: metrics::Source,
@@ -115,6 +117,7 @@ impl Web {
             window,
             seen: Mutex::new(None),
             has_set_out: AtomicBool::new(false),
+            told: Mutex::new(None),
             feed: Feed::new(),
             atlas: Atlas::default(),
         });
@@ -194,19 +197,18 @@ async fn accept(scene: Arc<Scene>, listener: tokio::net::TcpListener) {
 
 /// Tells those who watch how the node is, and which neighbors come and go; looks at nothing while nobody watches.
 async fn watch(scene: Arc<Scene>) {
-    let mut before: Option<Arc<Glimpse>> = None;
     loop {
         sleep(PULSE).await;
+        let mut told = locked(&scene.told);
         if !scene.feed.is_watched() {
-            before = None;
+            *told = None;
             continue;
         }
         let now = scene.glimpse();
-        if let Some(before) = before {
+        if let Some(before) = told.replace(Arc::clone(&now)) {
             scene.feed.on_neighbors(&before.status.neighbors, &now.status.neighbors);
         }
         scene.feed.on_status(&now.status);
-        before = Some(now);
     }
 }
 

@@ -83,7 +83,11 @@ impl Browser {
         while self.value(expression) != true {
             if Instant::now() > deadline {
                 let page = self.value("document.body && document.body.innerText");
-                panic!("never came about: {expression}\n{}\n{:?}", page.as_str().unwrap_or(""), self.complaints);
+                panic!(
+                    "never came about: {expression}\n{}\n{:?}",
+                    page.as_str().unwrap_or(""),
+                    self.complaints
+                );
             }
             thread::sleep(Duration::from_millis(50));
         }

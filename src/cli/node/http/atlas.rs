@@ -28,8 +28,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 const PAUSES: u32 = 10;
 /// So long it may take.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// What is older is not shown if there is something new soon.
-const STALE: Duration = Duration::from_secs(20);
+/// So long whoever wants to see it waits for something new; then the old has to do.
+const GRACE: Duration = Duration::from_secs(2);
 /// Nodes stay where they are until so many of a hundred links are others.
 const MOST_CHANGED: usize = 20;
 
@@ -83,17 +83,17 @@ impl Atlas {
         locked(&self.asking).count
     }
 
-    /// Asks the network again if it is time.
-    fn refresh(&self, scene: &Arc<Scene>) {
+    /// Asks the network again if it is time; whether something new comes soon.
+    fn refresh(&self, scene: &Arc<Scene>) -> bool {
         let mut asking = locked(&self.asking);
         let now = Instant::now();
-        if asking.is_under_way || asking.next.is_some_and(|next| now < next) {
-            return;
+        if !asking.is_under_way && asking.next.is_none_or(|next| now >= next) {
+            asking.is_under_way = true;
+            asking.count += 1;
+            // Whoever wants to see it may go away meanwhile; then it is there for the next one.
+            tokio::spawn(ask(Arc::clone(scene), now));
         }
-        asking.is_under_way = true;
-        asking.count += 1;
-        // Whoever wants to see it may go away meanwhile; then it is there for the next one.
-        tokio::spawn(ask(Arc::clone(scene), now));
+        asking.is_under_way
     }
 }
 
@@ -203,10 +203,9 @@ fn shown(map: &Map, glimpse: &Glimpse, positions: &[Position], links: Vec<(u32, 
 
 pub(super) async fn network(State(scene): State<Arc<Scene>>) -> Response {
     let mut latest = scene.atlas.latest.subscribe();
-    scene.atlas.refresh(&scene);
-    let is_old = latest.borrow_and_update().as_ref().is_none_or(|picture| picture.when.elapsed() > STALE);
-    if is_old {
-        _ = timeout(PATIENCE, latest.changed()).await;
+    let has_old = latest.borrow_and_update().is_some();
+    if scene.atlas.refresh(&scene) {
+        _ = timeout(if has_old { GRACE } else { PATIENCE }, latest.changed()).await;
     }
     let Some(picture) = latest.borrow().clone() else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], NOT_YET).into_response();

@@ -210,7 +210,10 @@ pub(super) async fn events(State(scene): State<Arc<Scene>>, headers: HeaderMap) 
     let Some(mut watcher) = scene.feed.seat(after) else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], FULL).into_response();
     };
-    watcher.next.push_front(status_told(&scene.glimpse().status));
+    let glimpse = scene.glimpse();
+    // From here on the neighbors of those who are there are followed.
+    locked(&scene.told).get_or_insert_with(|| Arc::clone(&glimpse));
+    watcher.next.push_front(status_told(&glimpse.status));
     let events = stream::unfold(watcher, |mut watcher| async {
         let event = watcher.next().await?;
         Some((Ok::<Event, Infallible>(event), watcher))
