@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout};
 /// So many nodes are shown; of a larger network those around this node.
 const MOST_NODES: usize = 1_000;
 /// So long the network is not asked again, …
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(4);
 /// … and so many times as long as asking took.
 const PAUSES: u32 = 10;
 /// So long it may take.
