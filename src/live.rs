@@ -25,6 +25,7 @@ mod private;
 mod queue;
 mod transport;
 pub mod visit;
+mod window;
 mod world;
 
 use self::core::{Core, Order};
@@ -50,6 +51,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use visit::Status;
+pub use window::{Glimpse, Window};
 
 /// A connection over which nothing was said for so long is given up.
 const SILENCE: Duration = Duration::from_secs(8);

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod home;
+mod http;
 pub(super) mod input;
 mod orders;
 pub(super) mod show;
@@ -23,6 +24,7 @@ pub(super) use arguments::{
 };
 use home::Home;
 pub(super) use home::{admin_beside, default_secret};
+use http::Web;
 use input::{Input, Keyboard, MOST_TEXT, Voice};
 use orders::Order;
 use std::collections::VecDeque;
@@ -61,6 +63,7 @@ where
     P::Config: Default + Sync,
 {
     let (home, keypair, secrets) = Home::open(arguments)?;
+    let listener = arguments.http.map(http::listen).transpose()?;
     let config = LiveConfig { forgets: true, ..LiveConfig::new(P::Config::default(), secrets) };
     let mut live: Live<P> =
         Live::new(config, ()).map_err(|error| Failure::Unusable(format!("cannot start: {error}")))?;
@@ -70,6 +73,7 @@ where
     let place =
         Place { keypair, listen: arguments.listen, advertised: arguments.advertise, log: Some(home.log()) };
     let node = live.start(place).map_err(|error: StartError| Failure::Unusable(error.to_string()))?;
+    let web = listener.map(|listener| Web::open(listener, live.window(node))).transpose()?;
     let network = Network::of(live);
     let remembers = !network.view(node).known.is_empty();
     if !(remembers || arguments.genesis) && arguments.join.is_empty() {
@@ -84,6 +88,7 @@ where
     let mut console = Console {
         network,
         node,
+        web,
         home,
         voice,
         is_terminal: keyboard.is_terminal,
@@ -142,6 +147,8 @@ where
 {
     network: Network<Live<P>>,
     node: NodeId,
+    /// What the node shows over HTTP, if it was asked to.
+    web: Option<Web>,
     home: Home,
     voice: Voice,
     /// None: nothing is read any more.
@@ -200,6 +207,14 @@ where
                 quoted(&secret)
             ));
         }
+        if let Some(web) = &self.web {
+            self.voice.note(&format!("its page is at http://{}/", web.address));
+            if !web.address.ip().is_loopback() {
+                self.voice.note(
+                    "whoever reaches that address can read everything that is broadcast, not encrypted",
+                );
+            }
+        }
         if self.is_terminal {
             self.voice.note("what you type is broadcast; /help tells what else there is");
         }
@@ -217,6 +232,7 @@ where
 
     fn join(&mut self, contacts: Vec<NodeId>) {
         self.way = Way::In;
+        self.web.iter().for_each(Web::set_out);
         self.network.command(self.node, Command::Join { contacts });
     }
 
@@ -257,6 +273,7 @@ where
             self.glance()?;
             self.work_off()?;
             if let Some(End::Over(code)) = self.end {
+                self.web.iter().for_each(Web::end);
                 // What is still on its way to others may go out.
                 _ = inbox.recv_timeout(FAREWELL);
                 return Ok(code);
@@ -535,6 +552,7 @@ where
         {
             self.unsafe_broadcasts = self.unsafe_broadcasts.saturating_sub(1);
         }
+        self.web.iter().for_each(|web| web.tell(&report));
         match report {
             Report::Delivered(broadcast) if self.json => return self.tell_as_json(&broadcast.message),
             Report::Received { message, .. } if self.json => return self.tell_as_json(&message),

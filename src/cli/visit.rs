@@ -46,9 +46,7 @@ pub(super) fn status(arguments: &VisitArguments) -> Result<u8, Failure> {
     let visitor = visitor(arguments.address, arguments.secret.as_deref())?;
     let status = visitor.status(arguments.address).map_err(unusable)?;
     if arguments.json {
-        let mut json = show::status_as_json(&status);
-        json["neighbors"] = show::contacts_as_json(&status.neighbors);
-        print(&files::json(&json))?;
+        print(&files::json(&show::status_with_neighbors(&status)))?;
     } else {
         let mut lines = show::status(&status);
         lines.extend(status.neighbors.iter().map(|peer| format!("neighbor     {}", show::node(peer))));

@@ -156,7 +156,7 @@ impl Visitor {
     /// # Errors
     /// If the first one does not answer.
     pub fn map(&self, address: SocketAddr, most: usize) -> Result<Map, VisitError> {
-        self.runtime.block_on(self.explore(address, most))
+        Ok(self.map_around(self.status(address)?, most, Duration::MAX))
     }
 
     /// Lets a node pass on the order that all nodes of the network shut down.
@@ -180,11 +180,17 @@ impl Visitor {
         self.runtime.block_on(async { timeout(patience, gone).await.is_ok() })
     }
 
-    async fn explore(&self, address: SocketAddr, most: usize) -> Result<Map, VisitError> {
-        let first: Status = ask(&self.keypair, &self.secrets, address, Question::Status).await?;
+    /// The same around a node of which it is known how it is. Those that have not answered after so long are
+    /// left out.
+    pub fn map_around(&self, first: Status, most: usize, patience: Duration) -> Map {
+        let mut map = Map { nodes: Vec::new(), silent: Vec::new() };
+        self.runtime.block_on(async { _ = timeout(patience, self.explore(first, most, &mut map)).await });
+        map
+    }
+
+    async fn explore(&self, first: Status, most: usize, map: &mut Map) {
         let mut seen = FxHashMap::from_iter([(first.identity, ())]);
         let mut to_ask: Vec<Contact> = Vec::new();
-        let mut map = Map { nodes: Vec::new(), silent: Vec::new() };
         let mut asked = JoinSet::new();
         let mut answer = Some(Ok(first));
         loop {
@@ -207,7 +213,7 @@ impl Visitor {
             }
             match asked.join_next().await {
                 Some(joined) => answer = joined.ok(),
-                None => return Ok(map),
+                None => return,
             }
         }
     }

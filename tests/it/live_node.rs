@@ -13,42 +13,42 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// So long anything may take, on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A network's folder, and its processes.
-struct Bed {
+pub(crate) struct Bed {
     folder: tempfile::TempDir,
-    nodes: Vec<Process>,
+    pub(crate) nodes: Vec<Process>,
 }
 
 /// A node with its home, in one life after the other.
-struct Process {
+pub(crate) struct Process {
     home: PathBuf,
     secret: PathBuf,
-    address: String,
+    pub(crate) address: String,
     child: Option<Child>,
     input: Option<ChildStdin>,
-    heard: Arc<Mutex<Heard>>,
+    pub(crate) heard: Arc<Mutex<Heard>>,
 }
 
 /// What a node said, in all its lives.
 #[derive(Default)]
-struct Heard {
+pub(crate) struct Heard {
     /// Messages in the original's form.
-    messages: Vec<Value>,
+    pub(crate) messages: Vec<Value>,
     /// Answers to commands, by what they are about.
     answers: BTreeMap<String, Vec<Value>>,
-    notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
-fn rumormill(arguments: &[&str]) -> Command {
+pub(crate) fn rumormill(arguments: &[&str]) -> Command {
     let mut command = Command::new(cargo_bin!("rumormill"));
     command.args(arguments);
     command
 }
 
 /// Waits until something holds; else tells what is there instead.
-fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < deadline, "never came about: {what}\n{}", instead());
@@ -57,7 +57,7 @@ fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
 }
 
 impl Process {
-    fn start(&mut self, arguments: &[&str]) {
+    pub(crate) fn start(&mut self, arguments: &[&str]) {
         let mut child = rumormill(&["node", "--json", "--listen", &self.address])
             .arg("--home")
             .arg(&self.home)
@@ -80,7 +80,7 @@ impl Process {
         self.child.as_ref().unwrap().id().to_string()
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.id()]).status().unwrap().success());
     }
 
@@ -91,12 +91,12 @@ impl Process {
         }
     }
 
-    fn type_in(&mut self, line: &str) {
+    pub(crate) fn type_in(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// Waits for its end, which has to come by itself; the exit code.
-    fn code(&mut self) -> i32 {
+    pub(crate) fn code(&mut self) -> i32 {
         let mut child = self.child.take().unwrap();
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -111,13 +111,13 @@ impl Process {
         }
     }
 
-    fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
         heard.messages.iter().map(|message| message["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The answer to a command, asked anew.
-    fn ask(&mut self, command: &str, about: &str) -> Value {
+    pub(crate) fn ask(&mut self, command: &str, about: &str) -> Value {
         let heard = self.heard.clone();
         let count = move || heard.lock().unwrap().answers.get(about).map_or(0, Vec::len);
         let before = count();
@@ -126,7 +126,7 @@ impl Process {
         self.heard.lock().unwrap().answers[about].last().unwrap().clone()
     }
 
-    fn status(&mut self) -> Value {
+    pub(crate) fn status(&mut self) -> Value {
         self.ask("/status", "status")
     }
 
@@ -134,15 +134,15 @@ impl Process {
         self.status()["neighbors"].as_u64().unwrap()
     }
 
-    fn has_noted(&self, text: &str) -> bool {
+    pub(crate) fn has_noted(&self, text: &str) -> bool {
         self.heard.lock().unwrap().notes.iter().any(|note| note.contains(text))
     }
 
-    fn wait_for_note(&self, text: &str) {
+    pub(crate) fn wait_for_note(&self, text: &str) {
         until(&format!("the note `{text}`"), || self.has_noted(text), || self.tell());
     }
 
-    fn tell(&self) -> String {
+    pub(crate) fn tell(&self) -> String {
         let heard = self.heard.lock().unwrap();
         let status = heard.answers.get("status").and_then(|all| all.last());
         format!(
@@ -177,26 +177,31 @@ impl Heard {
     }
 }
 
-fn each_line(output: impl Read + Send + 'static, mut take: impl FnMut(String) + Send + 'static) {
+pub(crate) fn each_line(output: impl Read + Send + 'static, mut take: impl FnMut(String) + Send + 'static) {
     thread::spawn(move || BufReader::new(output).lines().map_while(Result::ok).for_each(&mut take));
 }
 
 impl Bed {
+    /// A folder, and no nodes yet.
+    pub(crate) fn empty() -> Bed {
+        Bed { folder: tempfile::tempdir().unwrap(), nodes: Vec::new() }
+    }
+
     /// A network of so many nodes, all of which joined through the first.
     fn new(count: usize) -> Bed {
-        let mut bed = Bed { folder: tempfile::tempdir().unwrap(), nodes: Vec::new() };
+        let mut bed = Bed::empty();
         bed.add(&["--genesis"]);
         (1..count).for_each(|_| _ = bed.join(0));
         bed.settle();
         bed
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Starts a new node; its number.
-    fn add(&mut self, arguments: &[&str]) -> usize {
+    pub(crate) fn add(&mut self, arguments: &[&str]) -> usize {
         let node = self.nodes.len();
         let mut process = Process {
             home: self.path(&format!("node-{node}")),
@@ -220,17 +225,17 @@ impl Bed {
         node
     }
 
-    fn join(&mut self, contact: usize) -> usize {
+    pub(crate) fn join(&mut self, contact: usize) -> usize {
         let address = self.nodes[contact].address.clone();
         self.add(&["--join", &address])
     }
 
     /// Starts nodes again that remember their network.
-    fn restart(&mut self, nodes: &[usize]) {
+    pub(crate) fn restart(&mut self, nodes: &[usize]) {
         nodes.iter().for_each(|&node| self.nodes[node].start(&[]));
     }
 
-    fn kill(&mut self, nodes: &[usize]) {
+    pub(crate) fn kill(&mut self, nodes: &[usize]) {
         nodes.iter().for_each(|&node| self.nodes[node].kill());
     }
 
@@ -239,7 +244,7 @@ impl Bed {
     }
 
     /// Waits until everybody alive is a member with enough neighbors.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let alive = self.alive();
         let enough = 3.min(alive.len() as u64 - 1);
         let deadline = Instant::now() + PATIENCE;
@@ -256,14 +261,14 @@ impl Bed {
     }
 
     /// Broadcasts so many texts from a node.
-    fn broadcast(&mut self, from: usize, title: &str, count: usize) -> Vec<String> {
+    pub(crate) fn broadcast(&mut self, from: usize, title: &str, count: usize) -> Vec<String> {
         let texts: Vec<String> = (0..count).map(|number| format!("{title} {number} by {from}")).collect();
         texts.iter().for_each(|text| self.nodes[from].type_in(text));
         texts
     }
 
     /// Waits until everybody alive has all texts, and sees to it that nobody has any twice.
-    fn all_have(&self, texts: &[String]) {
+    pub(crate) fn all_have(&self, texts: &[String]) {
         let wanted: BTreeSet<&str> = texts.iter().map(String::as_str).collect();
         for node in self.alive() {
             let process = &self.nodes[node];

@@ -20,6 +20,8 @@ mod weaknesses;
 mod command_line;
 #[cfg(feature = "cli")]
 mod explain;
+#[cfg(all(feature = "cli", feature = "live", unix))]
+mod http;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(all(feature = "cli", feature = "live", unix))]

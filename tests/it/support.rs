@@ -1,5 +1,7 @@
 //! What several tests need.
 
+#[cfg(all(feature = "cli", feature = "live", unix))]
+pub(crate) mod browser;
 pub(crate) mod probe;
 
 use proptest::prelude::*;

@@ -45,6 +45,10 @@ pub(in super::super) struct NodeArguments {
     /// to commands are such lines, too, and everything else goes to standard error
     #[arg(long)]
     pub(super) json: bool,
+    /// Show at this address how the node is, to browsers (/) and programs (/status, /network, /events, /metrics). Whoever
+    /// reaches it can read everything, and change nothing; off unless given
+    #[arg(long, value_name = "ADDR", value_parser = parse_address)]
+    pub(super) http: Option<SocketAddr>,
     /// Leave when the input ends, once everything is sent
     #[arg(long)]
     pub(super) leave_at_end: bool,

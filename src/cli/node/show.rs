@@ -116,6 +116,13 @@ pub(in crate::cli) fn status_as_json(status: &Status) -> Value {
     })
 }
 
+/// The same with the neighbors' contacts: what a visitor is shown.
+pub(in crate::cli) fn status_with_neighbors(status: &Status) -> Value {
+    let mut json = status_as_json(status);
+    json["neighbors"] = contacts_as_json(&status.neighbors);
+    json
+}
+
 pub(in crate::cli) fn census(census: &Census) -> String {
     let Census { nodes, link_ends, least_neighbors, most_neighbors } = *census;
     format!(
