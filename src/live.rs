@@ -14,6 +14,7 @@
 pub mod admin;
 mod clock;
 mod core;
+mod events;
 pub mod frame;
 mod hello;
 mod journal;
@@ -243,6 +244,7 @@ where
 
     /// From now on these are what strangers do not know. Connections that are up stay.
     pub fn set_secrets(&self, secrets: Secrets) {
+        tracing::info!("the network's secret was replaced");
         self.shared.lock().config.secrets = secrets;
     }
 

@@ -4,6 +4,7 @@
 //! waiting is done elsewhere.
 
 mod arguments;
+mod diary;
 mod home;
 mod http;
 pub(super) mod input;
@@ -64,6 +65,9 @@ where
 {
     let (home, keypair, secrets) = Home::open(arguments)?;
     let listener = arguments.http.map(http::listen).transpose()?;
+    if let Some(file) = &arguments.events {
+        diary::open(file, arguments.weight)?;
+    }
     let config = LiveConfig { forgets: true, ..LiveConfig::new(P::Config::default(), secrets) };
     let mut live: Live<P> =
         Live::new(config, ()).map_err(|error| Failure::Unusable(format!("cannot start: {error}")))?;

@@ -3,6 +3,7 @@
 
 use super::admin::{BadOrder, NotPassedOn, SHUTDOWN_TITLE};
 use super::clock::Clock;
+use super::events;
 use super::frame::{self, Frames};
 use super::hello::{Hello, Role};
 use super::keys::Keypair;
@@ -155,6 +156,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     }
 
     pub(super) fn tell(&mut self, event: Observation<'_>) {
+        events::tell(&self.names, self.contents.broadcasts(), &event);
         let now = self.now();
         self.observer.observe(now, event);
     }

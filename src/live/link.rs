@@ -8,6 +8,7 @@ use super::core::{Core, Order};
 use super::frame::{self, Frames};
 use super::hello::{Hello, Role};
 use super::noise::{self, Reader, Refused, Writer};
+use super::private::hex;
 use super::queue::Queue;
 use super::{DIAL, HANDSHAKES, Shared};
 use crate::id::{Identity, NodeId};
@@ -110,7 +111,8 @@ where
         stream.set_nodelay(true).ok()?;
         let (keypair, own) = self.introduction(node);
         let secrets = self.secrets();
-        let session = noise::accept(stream, &keypair, secrets.valid(today()), &own.encode()).await.ok()?;
+        let accepted = noise::accept(stream, &keypair, secrets.valid(today()), &own.encode()).await;
+        let session = accepted.inspect_err(|why| tracing::warn!(%from, %why, "turned away")).ok()?;
         let hello = Hello::decode(&session.hello)?.seen_from(from);
         Some((session, hello))
     }
@@ -124,10 +126,13 @@ where
             (core.hosts[node.index()].life, core.names.identity(peer), core.names.addresses(peer))
         });
         for address in addresses {
-            if let Ok((session, hello)) = self.reach(node, address, Some(identity)).await
-                && self.settle(node, life, session, hello).await
-            {
-                return;
+            match self.reach(node, address, Some(identity)).await {
+                Ok((session, hello)) => {
+                    if self.settle(node, life, session, hello).await {
+                        return;
+                    }
+                }
+                Err(why) => tracing::debug!(%address, peer = hex(&identity.0), %why, "not reached"),
             }
         }
         self.with(|core| core.dial_failed(node, peer, attempt));

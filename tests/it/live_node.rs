@@ -538,6 +538,39 @@ fn only_the_admin_shuts_a_network_down_and_only_once() {
 }
 
 #[test]
+fn what_happens_is_written_down_for_programs() {
+    let mut bed = Bed { folder: tempfile::tempdir().unwrap(), nodes: Vec::new() };
+    let file = bed.path("events.jsonl").display().to_string();
+    bed.add(&["--genesis", "--events", &file, "--weight", "debug"]);
+    bed.join(0);
+    bed.settle();
+    let texts = bed.broadcast(1, "written down", 1);
+    bed.all_have(&texts);
+    let address = bed.nodes[0].address.clone();
+    let mut stranger = std::net::TcpStream::connect(&address).unwrap();
+    stranger.write_all(&[0, 48]).and_then(|()| stranger.write_all(&[7; 48])).unwrap();
+    let events = || {
+        let text = fs::read_to_string(&file).unwrap();
+        text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let told = |what: &str| events().into_iter().find(|event| event["message"] == what);
+    for what in ["started", "joined", "link up", "delivered", "turned away"] {
+        until(what, || told(what).is_some(), || format!("{:#?}", events()));
+    }
+    assert_eq!(told("started").unwrap()["address"], address);
+    assert_eq!(told("link up").unwrap()["address"], bed.nodes[1].address);
+    assert_eq!(told("turned away").unwrap()["level"], "WARN");
+    let nowhere = bed.path("nowhere/events").display().to_string();
+    let output = rumormill(&["node", "--listen", "127.0.0.1:0", "--genesis", "--events", &nowhere])
+        .arg("--home")
+        .arg(bed.path("another"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(74), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("nowhere/events"), "{}", text(&output.stderr));
+}
+
+#[test]
 fn people_read_messages_that_give_no_orders_to_their_terminal() {
     let mut bed = Bed::new(1);
     let address = bed.nodes[0].address.clone();

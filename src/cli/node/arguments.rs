@@ -1,5 +1,6 @@
 //! What can be asked of live nodes on the command line.
 
+use super::diary::Weight;
 use crate::units::parse_duration;
 use clap::{Args, Subcommand};
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -49,6 +50,12 @@ pub(in super::super) struct NodeArguments {
     /// reaches it can read everything, and change nothing; off unless given
     #[arg(long, value_name = "ADDR", value_parser = parse_address)]
     pub(super) http: Option<SocketAddr>,
+    /// Write what happens to this file, a JSON object a line: links, who was turned away, the node's life; `-` is standard error
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
+    /// From which weight on events are written
+    #[arg(long, value_name = "WEIGHT", default_value = "info", requires = "events")]
+    pub(super) weight: Weight,
     /// Leave when the input ends, once everything is sent
     #[arg(long)]
     pub(super) leave_at_end: bool,
