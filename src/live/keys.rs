@@ -132,7 +132,7 @@ impl Keypair {
         Ok(pair)
     }
 
-    fn from_private(private: [u8; 32]) -> Keypair {
+    pub(super) fn from_private(private: [u8; 32]) -> Keypair {
         let mut curve = curve();
         curve.set(&private);
         let mut public = [0; 32];
