@@ -16,16 +16,18 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A network's folder, and its processes.
-struct Bed {
+pub(crate) struct Bed {
     folder: tempfile::TempDir,
-    nodes: Vec<Process>,
+    pub(crate) nodes: Vec<Process>,
 }
 
 /// A node with its home, in one life after the other.
-struct Process {
+pub(crate) struct Process {
     home: PathBuf,
-    secret: PathBuf,
-    address: String,
+    pub(crate) secret: PathBuf,
+    pub(crate) address: String,
+    /// What stands before the program: where it runs.
+    inside: Vec<String>,
     child: Option<Child>,
     input: Option<ChildStdin>,
     heard: Arc<Mutex<Heard>>,
@@ -48,8 +50,12 @@ fn rumormill(arguments: &[&str]) -> Command {
 }
 
 /// Waits until something holds; else tells what is there instead.
-fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
+    until_within(PATIENCE, what, holds, instead);
+}
+
+fn until_within(patience: Duration, what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
+    let deadline = Instant::now() + patience;
     while !holds() {
         assert!(Instant::now() < deadline, "never came about: {what}\n{}", instead());
         thread::sleep(Duration::from_millis(20));
@@ -58,7 +64,13 @@ fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
 
 impl Process {
     fn start(&mut self, arguments: &[&str]) {
-        let mut child = rumormill(&["node", "--json", "--listen", &self.address])
+        let mut command = rumormill(&[]);
+        if let Some((first, others)) = self.inside.split_first() {
+            command = Command::new(first);
+            command.args(others).arg(cargo_bin!("rumormill"));
+        }
+        let mut child = command
+            .args(["node", "--json", "--listen", &self.address])
             .arg("--home")
             .arg(&self.home)
             .arg("--secret")
@@ -76,7 +88,7 @@ impl Process {
         self.child = Some(child);
     }
 
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.child.as_ref().unwrap().id().to_string()
     }
 
@@ -91,7 +103,7 @@ impl Process {
         }
     }
 
-    fn type_in(&mut self, line: &str) {
+    pub(crate) fn type_in(&mut self, line: &str) {
         writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
     }
 
@@ -111,13 +123,13 @@ impl Process {
         }
     }
 
-    fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let heard = self.heard.lock().unwrap();
         heard.messages.iter().map(|message| message["message"].as_str().unwrap().to_owned()).collect()
     }
 
     /// The answer to a command, asked anew.
-    fn ask(&mut self, command: &str, about: &str) -> Value {
+    pub(crate) fn ask(&mut self, command: &str, about: &str) -> Value {
         let heard = self.heard.clone();
         let count = move || heard.lock().unwrap().answers.get(about).map_or(0, Vec::len);
         let before = count();
@@ -126,7 +138,7 @@ impl Process {
         self.heard.lock().unwrap().answers[about].last().unwrap().clone()
     }
 
-    fn status(&mut self) -> Value {
+    pub(crate) fn status(&mut self) -> Value {
         self.ask("/status", "status")
     }
 
@@ -142,7 +154,7 @@ impl Process {
         until(&format!("the note `{text}`"), || self.has_noted(text), || self.tell());
     }
 
-    fn tell(&self) -> String {
+    pub(crate) fn tell(&self) -> String {
         let heard = self.heard.lock().unwrap();
         let status = heard.answers.get("status").and_then(|all| all.last());
         format!(
@@ -182,9 +194,13 @@ fn each_line(output: impl Read + Send + 'static, mut take: impl FnMut(String) + 
 }
 
 impl Bed {
+    pub(crate) fn empty() -> Bed {
+        Bed { folder: tempfile::tempdir().unwrap(), nodes: Vec::new() }
+    }
+
     /// A network of so many nodes, all of which joined through the first.
-    fn new(count: usize) -> Bed {
-        let mut bed = Bed { folder: tempfile::tempdir().unwrap(), nodes: Vec::new() };
+    pub(crate) fn new(count: usize) -> Bed {
+        let mut bed = Bed::empty();
         bed.add(&["--genesis"]);
         (1..count).for_each(|_| _ = bed.join(0));
         bed.settle();
@@ -197,11 +213,17 @@ impl Bed {
 
     /// Starts a new node; its number.
     fn add(&mut self, arguments: &[&str]) -> usize {
+        self.add_inside(&[], "127.0.0.1:0", arguments)
+    }
+
+    /// The same, listening elsewhere, by way of another program that starts it.
+    pub(crate) fn add_inside(&mut self, inside: &[&str], listen: &str, arguments: &[&str]) -> usize {
         let node = self.nodes.len();
         let mut process = Process {
             home: self.path(&format!("node-{node}")),
             secret: self.path("secret"),
-            address: "127.0.0.1:0".into(),
+            address: listen.into(),
+            inside: inside.iter().map(|&word| word.to_owned()).collect(),
             child: None,
             input: None,
             heard: Arc::default(),
@@ -220,7 +242,7 @@ impl Bed {
         node
     }
 
-    fn join(&mut self, contact: usize) -> usize {
+    pub(crate) fn join(&mut self, contact: usize) -> usize {
         let address = self.nodes[contact].address.clone();
         self.add(&["--join", &address])
     }
@@ -239,7 +261,7 @@ impl Bed {
     }
 
     /// Waits until everybody alive is a member with enough neighbors.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let alive = self.alive();
         let enough = 3.min(alive.len() as u64 - 1);
         let deadline = Instant::now() + PATIENCE;
@@ -256,14 +278,18 @@ impl Bed {
     }
 
     /// Broadcasts so many texts from a node.
-    fn broadcast(&mut self, from: usize, title: &str, count: usize) -> Vec<String> {
+    pub(crate) fn broadcast(&mut self, from: usize, title: &str, count: usize) -> Vec<String> {
         let texts: Vec<String> = (0..count).map(|number| format!("{title} {number} by {from}")).collect();
         texts.iter().for_each(|text| self.nodes[from].type_in(text));
         texts
     }
 
     /// Waits until everybody alive has all texts, and sees to it that nobody has any twice.
-    fn all_have(&self, texts: &[String]) {
+    pub(crate) fn all_have(&self, texts: &[String]) {
+        self.all_have_within(texts, PATIENCE);
+    }
+
+    pub(crate) fn all_have_within(&self, texts: &[String], patience: Duration) {
         let wanted: BTreeSet<&str> = texts.iter().map(String::as_str).collect();
         for node in self.alive() {
             let process = &self.nodes[node];
@@ -273,7 +299,7 @@ impl Bed {
                 wanted.difference(&have).map(|text| (*text).to_owned()).collect::<Vec<_>>()
             };
             let instead = || format!("missing: {:?}\n{}", missing(), process.tell());
-            until(&format!("node {node} has all"), || missing().is_empty(), instead);
+            until_within(patience, &format!("node {node} has all"), || missing().is_empty(), instead);
             let mut ids = BTreeSet::new();
             for message in &process.heard.lock().unwrap().messages {
                 assert!(ids.insert(message["id"].to_string()), "node {node} delivered twice: {message}");
@@ -362,6 +388,7 @@ fn strangers_are_told_why_they_stay_outside_and_a_secret_can_be_replaced() {
             home: home.into(),
             secret: secret.into(),
             address: "127.0.0.1:0".into(),
+            inside: Vec::new(),
             child: None,
             input: None,
             heard: Arc::default(),

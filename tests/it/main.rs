@@ -20,6 +20,8 @@ mod weaknesses;
 mod command_line;
 #[cfg(feature = "cli")]
 mod explain;
+#[cfg(all(feature = "cli", feature = "live", unix))]
+mod hostile;
 #[cfg(feature = "live")]
 mod live;
 #[cfg(all(feature = "cli", feature = "live", unix))]
@@ -28,6 +30,8 @@ mod live_node;
 mod lossy;
 #[cfg(feature = "mill")]
 mod mill;
+#[cfg(all(feature = "cli", feature = "live", target_os = "linux"))]
+mod namespaces;
 #[cfg(feature = "cli")]
 mod sweep;
 #[cfg(feature = "cli")]
