@@ -16,7 +16,9 @@ mod clock;
 mod core;
 mod events;
 pub mod frame;
+mod gate;
 mod hello;
+mod house;
 mod journal;
 pub mod keys;
 mod link;
@@ -60,15 +62,25 @@ const SILENCE: Duration = Duration::from_secs(8);
 const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// So long a node waits for a connection.
 const DIAL: Duration = Duration::from_secs(1);
-/// So many handshakes of others a node works on at once.
-const HANDSHAKES: usize = 64;
+/// So many bytes of broadcasts a process keeps, unless it is told otherwise.
+const MOST_CONTENTS: usize = 1 << 30;
 /// So long the application waits at once; then it may look at other things.
 const GLANCE: Duration = Duration::from_millis(20);
 
 impl<P: Protocol> LiveConfig<P> {
     /// In real time, over links as they are, with nothing there at the start and nothing forgotten.
     pub fn new(node: P::Config, secrets: Secrets) -> LiveConfig<P> {
-        LiveConfig { node, secrets, speed: 1.0, latency: None, seed: None, forgets: false, is_given: false }
+        let contents = MOST_CONTENTS;
+        LiveConfig {
+            node,
+            secrets,
+            speed: 1.0,
+            latency: None,
+            seed: None,
+            forgets: false,
+            is_given: false,
+            contents,
+        }
     }
 }
 
@@ -96,6 +108,9 @@ pub struct LiveConfig<P: Protocol> {
     pub forgets: bool,
     /// Whether all nodes and their links are there from the start, as [`Live::give`] gives them.
     pub is_given: bool,
+    /// So many bytes of broadcasts are kept at most; others are refused until some are forgotten, and this process publishes no
+    /// more (it [is busy](Live::is_busy)).
+    pub contents: usize,
 }
 
 /// Where a node lives.

@@ -78,6 +78,8 @@ pub struct Broadcasts {
     series: Vec<Series>,
     /// The series of each origin; looked up only.
     origins: FxHashMap<Origin, Series>,
+    /// How many series there ever were.
+    begun: u32,
 }
 
 impl Message {
@@ -136,17 +138,31 @@ impl Broadcasts {
     /// At 2^32 broadcasts; the scenario checker allows far fewer.
     pub fn insert(&mut self, broadcast: Broadcast) -> Payload {
         let payload = Payload(u32::try_from(self.entries.len()).expect("fewer than 2^32 broadcasts"));
-        let next = Series(self.origins.len() as u32);
-        self.series.push(*self.origins.entry(broadcast.origin).or_insert(next));
+        let series = self.series_of(broadcast.origin);
+        self.series.push(series);
         self.entries.push(broadcast);
         payload
     }
 
+    fn series_of(&mut self, origin: Origin) -> Series {
+        let begun = &mut self.begun;
+        let new = || {
+            *begun += 1;
+            Series(*begun - 1)
+        };
+        *self.origins.entry(origin).or_insert_with(new)
+    }
+
     /// Puts a broadcast into the place of another one, for which nobody will ask any more.
     pub(crate) fn replace(&mut self, payload: Payload, broadcast: Broadcast) {
-        let next = Series(self.origins.len() as u32);
-        self.series[payload.index()] = *self.origins.entry(broadcast.origin).or_insert(next);
+        self.series[payload.index()] = self.series_of(broadcast.origin);
         self.entries[payload.index()] = broadcast;
+    }
+
+    /// Nobody will ask for a broadcast any more: its texts go.
+    pub(crate) fn clear(&mut self, payload: Payload) {
+        let Message { title, message, .. } = &mut self.entries[payload.index()].message;
+        (*title, *message) = (String::new(), String::new());
     }
 
     /// The series to which a broadcast belongs. Series are numbered from 0 in the order of their first broadcasts.

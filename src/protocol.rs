@@ -7,8 +7,8 @@
 use crate::id::NodeId;
 use crate::message::{Message, Origin, Payload};
 use crate::transport::Transport;
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -239,13 +239,23 @@ pub enum Notice {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Census {
     /// How many nodes.
+    #[serde(deserialize_with = "countable")]
     pub nodes: u64,
     /// The sum of their neighbors: twice the number of links.
+    #[serde(deserialize_with = "countable")]
     pub link_ends: u64,
     /// The fewest neighbors of one of them.
     pub least_neighbors: u32,
     /// The most.
     pub most_neighbors: u32,
+}
+
+/// No network has so many nodes or links; whoever adds up such numbers runs into no limit.
+const COUNTABLE: u64 = 1 << 40;
+
+fn countable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let count = u64::deserialize(deserializer)?;
+    if count < COUNTABLE { Ok(count) } else { Err(de::Error::custom("no network is so large")) }
 }
 
 /// What can be seen of a node from outside.

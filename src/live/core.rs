@@ -8,16 +8,18 @@ use super::frame::{self, Frames};
 use super::hello::{Hello, Role};
 use super::keys::Keypair;
 use super::log::Log;
-use super::queue::{BUSY, MOST_QUEUED, Queue};
+use super::noise::MOST_HELLO;
+use super::queue::{BUSY, MOST_QUEUED, MOST_QUEUED_IN_ALL, Queue, SHARE_QUEUED};
 use super::transport::LiveTransport;
-use super::{KEEP_ALIVE, LiveConfig, Report, SILENCE};
+use super::visit::Refusals;
+use super::{LiveConfig, Report};
 use crate::fault::LogFate;
 use crate::id::{Identity, Names, NodeId};
 use crate::message::{Contents, Payload};
 use crate::observe::{DropReason, Observation, Observer, Parcel};
 use crate::protocol::{Census, Command, Notice, Protocol, State, View, Wire};
 use crate::rng::node_stream;
-use crate::time::{Time, nanos};
+use crate::time::Time;
 use crate::world::{Counters, InFlight};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
@@ -55,6 +57,10 @@ pub(super) struct Core<P: Protocol, O> {
     follow_ups: VecDeque<FollowUp>,
     /// What is to be done outside of the lock.
     pub(super) orders: Vec<Order>,
+    /// When names were freed last, in seconds.
+    pub(super) swept: u64,
+    /// Until then it is not tried again.
+    pub(super) resting_until: Option<Instant>,
     /// Room for the message that is being sent.
     encoded: Vec<u8>,
     /// To the application, if it wants to know.
@@ -79,6 +85,7 @@ pub(super) struct Host<P: Protocol> {
     pub(super) log: Log<P::Record>,
     pub(super) rng: Xoshiro256PlusPlus,
     pub(super) counters: Counters,
+    pub(super) refused: Refusals,
     pub(super) started: Time,
     pub(super) ended: Option<Time>,
     /// What it counted last.
@@ -103,10 +110,17 @@ pub(super) struct Session {
     /// The peer's, when it began.
     epoch: u64,
     generation: u64,
-    heard: Instant,
-    told: Instant,
+    pub(super) heard: Instant,
+    pub(super) told: Instant,
     sent: InFlight,
     tasks: Vec<AbortHandle>,
+}
+
+impl Session {
+    /// Its tasks end at once, whatever they are about to write.
+    pub(super) fn abort(&self) {
+        self.tasks.iter().for_each(AbortHandle::abort);
+    }
 }
 
 enum FollowUp {
@@ -133,9 +147,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         config.node = P::resolved(config.node, config.is_given);
         Core {
             clock: Clock::new(config.speed),
-            config,
             names: Names::new(MOST_NAMES),
-            contents: Contents::default(),
+            contents: Contents::new(config.contents),
+            config,
             hosts: Vec::new(),
             timers: BTreeMap::new(),
             observer,
@@ -146,6 +160,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             numbers: 0,
             follow_ups: VecDeque::new(),
             orders: Vec::new(),
+            swept: 0,
+            resting_until: None,
             encoded: Vec::new(),
             reports: None,
         }
@@ -185,6 +201,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             log: Log::Memory(Vec::new()),
             rng: Xoshiro256PlusPlus::seed_from_u64(0),
             counters: Counters::default(),
+            refused: Refusals::default(),
             started: Time::ZERO,
             ended: None,
             census: None,
@@ -249,7 +266,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             let Link::Up(session) = link else { continue };
             session.queue.close();
             if crash.is_some() {
-                session.tasks.iter().for_each(AbortHandle::abort);
+                session.abort();
             }
         }
         self.timers.retain(|_, (owner, ..)| *owner != node);
@@ -336,7 +353,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     pub(super) fn is_busy(&self, node: NodeId) -> bool {
         let host = &self.hosts[node.index()];
         let is_behind = |link: &Link| matches!(link, Link::Up(session) if session.queue.len() > BUSY);
-        host.log.is_full() || host.links.values().any(is_behind)
+        host.log.is_full() || self.contents.is_full() || host.links.values().any(is_behind)
     }
 
     /// Tells the application what a node noticed.
@@ -465,6 +482,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// Somebody was reached, or came: its number, if there is room for it.
     pub(super) fn meet(&mut self, peer: Identity, address: SocketAddr) -> Option<NodeId> {
+        self.make_room(MOST_HELLO);
         let peer = self.names.intern(peer)?;
         self.names.prove(peer, address);
         Some(peer)
@@ -569,7 +587,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         counters.bytes_sent += encoded.len() as u64;
         self.tell(Observation::Sent(parcel));
         if waiting > MOST_QUEUED && self.has_session(node, peer, id) {
-            self.close(node, peer);
+            self.cut_off(node, peer);
+        } else if waiting > SHARE_QUEUED && self.queued(node) > MOST_QUEUED_IN_ALL {
+            self.cut_off_slowest(node);
         }
     }
 
@@ -583,7 +603,10 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             let body = match frames.next() {
                 Ok(Some(body)) => body,
                 Ok(None) => return true,
-                Err(_) => break,
+                Err(_) => {
+                    self.hosts[node.index()].refused.broken += 1;
+                    break;
+                }
             };
             if !body.is_empty() && !self.receive_message(node, peer, body) {
                 break;
@@ -594,9 +617,11 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     }
 
     fn receive_message(&mut self, node: NodeId, peer: NodeId, body: &[u8]) -> bool {
+        self.make_room(body.len());
         let Core { names, contents, .. } = self;
+        names.listen_to(peer);
         let decoded = names.lend(|| contents.lend(|| postcard::take_from_bytes::<P::Message>(body)));
-        let Ok((message, [])) = decoded else { return false };
+        let Ok((message, [])) = decoded else { return self.refuse_message(node) };
         let parcel = Parcel {
             from: peer,
             to: node,
@@ -623,37 +648,6 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         {
             session.sent.remove(carries_payload);
             self.in_flight.remove(carries_payload);
-        }
-    }
-
-    /// Forgets contents for which no node asks any more.
-    pub(super) fn forget(&mut self) {
-        let now = self.now();
-        if let Some(kept) = P::keeps_contents(&self.config.node).filter(|_| self.config.forgets) {
-            let oldest = now.nanos().saturating_sub(nanos(kept));
-            self.contents.forget_before(Time::from_nanos(oldest));
-        }
-        self.contents.set_now(now);
-    }
-
-    /// Keeps idle sessions alive, and gives up those over which nothing is heard.
-    pub(super) fn keep_alive(&mut self) {
-        let now = Instant::now();
-        let (silence, pause) = (self.clock.real(SILENCE), self.clock.real(KEEP_ALIVE));
-        let mut silent = Vec::new();
-        for (index, host) in self.hosts.iter_mut().enumerate() {
-            for (&peer, link) in &mut host.links {
-                let Link::Up(session) = link else { continue };
-                if now.duration_since(session.heard) > silence {
-                    silent.push((NodeId::at(index), NodeId(peer), session.id));
-                } else if now.duration_since(session.told) >= pause {
-                    session.queue.push(frame::push_keep_alive);
-                    session.told = now;
-                }
-            }
-        }
-        for (node, peer, id) in silent {
-            self.session_over(node, peer, id);
         }
     }
 
@@ -690,3 +684,6 @@ fn view_of<P: Protocol>(state: &P) -> View {
     state.inspect(&mut view);
     view
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,7 +74,7 @@ impl Keypair {
         if public == pair.public.0 { Ok(pair) } else { Err(MISMATCH.to_owned()) }
     }
 
-    fn from_private(private: [u8; 32]) -> Keypair {
+    pub(super) fn from_private(private: [u8; 32]) -> Keypair {
         let mut curve = curve();
         curve.set(&private);
         let mut public = [0; 32];

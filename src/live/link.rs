@@ -6,11 +6,13 @@
 use super::clock::today;
 use super::core::{Core, Order};
 use super::frame::{self, Frames};
+use super::gate::{Gate, Guest};
 use super::hello::{Hello, Role};
-use super::noise::{self, Reader, Refused, Writer};
+use super::noise::{self, Broken, MOST_PLAIN, Reader, Refused, Writer};
 use super::private::hex;
 use super::queue::Queue;
-use super::{DIAL, HANDSHAKES, Shared};
+use super::visit::Refusals;
+use super::{DIAL, Shared};
 use crate::id::{Identity, NodeId};
 use crate::observe::Observer;
 use crate::protocol::Protocol;
@@ -20,11 +22,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 /// So long a node waits until the one that decides says which connection is the session.
 const DECISION: Duration = Duration::from_secs(5);
+
+/// So long what was written before the end of a session may take to get out to a peer that reads slowly, or not at all.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// No connection can be accepted: so long others may take to free what lacks.
+const EXHAUSTED: Duration = Duration::from_millis(100);
 
 /// So long what a peer still sends after the end of a session is read and thrown away: if it were left unread, the system would
 /// throw away what is still on its way to the peer.
@@ -78,27 +85,53 @@ where
 
     /// Accepts whoever comes to a node of this process.
     pub(super) async fn listen(self: Arc<Self>, node: NodeId, life: u64, listener: TcpListener) {
-        let handshakes = Arc::new(Semaphore::new(HANDSHAKES));
+        let gate = Gate::new(self.lock().config.is_given);
         loop {
-            let Ok((stream, from)) = listener.accept().await else {
-                // Out of descriptors, perhaps: others may be freed soon.
-                sleep(Duration::from_millis(100)).await;
-                continue;
-            };
-            // Who finds no place waits for none: a stranger could keep friends out by coming often.
-            let Ok(place) = Arc::clone(&handshakes).try_acquire_owned() else { continue };
-            let shared = Arc::clone(&self);
-            self.runtime.spawn(async move {
-                let met = shared.answer(node, stream, from).await;
-                drop(place);
-                match met {
-                    Some((session, hello)) if hello.role == Role::Visitor => {
-                        shared.serve(node, session).await
-                    }
-                    Some((session, hello)) => _ = shared.settle(node, life, session, hello).await,
-                    None => {}
+            let (stream, from) = match listener.accept().await {
+                Ok(came) => came,
+                // Who came has gone again.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => {
+                    // Out of descriptors, perhaps: others may be freed soon.
+                    sleep(EXHAUSTED).await;
+                    continue;
                 }
-            });
+            };
+            let (number, is_crowded) = gate.let_in(from.ip()).await;
+            if is_crowded {
+                self.refuse(node, |refused| &mut refused.crowded);
+            }
+            let stranger = Arc::clone(&self).attend(node, life, Arc::clone(&gate), number, (stream, from));
+            gate.begun(number, self.runtime.spawn(stranger).abort_handle());
+        }
+    }
+
+    /// Counts somebody, or something, that was not let in.
+    fn refuse(self: &Arc<Self>, node: NodeId, why: impl FnOnce(&mut Refusals) -> &mut u64) {
+        *why(&mut self.lock().hosts[node.index()].refused) += 1;
+    }
+
+    /// Deals with a stranger, and with the guest that it may become.
+    pub(super) async fn attend(
+        self: Arc<Self>,
+        node: NodeId,
+        life: u64,
+        gate: Arc<Gate>,
+        number: u64,
+        (stream, from): (TcpStream, SocketAddr),
+    ) {
+        let met = self.answer(node, stream, from).await;
+        gate.leave(number);
+        let Some((session, hello)) = met else {
+            return self.refuse(node, |refused| &mut refused.handshakes);
+        };
+        let Some(guest) = gate.welcome(from.ip()) else {
+            return self.refuse(node, |refused| &mut refused.crowded);
+        };
+        // (Boxed, so that a stranger does not take the room that a guest needs.)
+        match hello.role {
+            Role::Visitor => Box::pin(self.serve(node, session, guest)).await,
+            Role::Peer => _ = Box::pin(self.settle(node, life, session, hello, Some(guest))).await,
         }
     }
 
@@ -128,7 +161,7 @@ where
         for address in addresses {
             match self.reach(node, address, Some(identity)).await {
                 Ok((session, hello)) => {
-                    if self.settle(node, life, session, hello).await {
+                    if self.settle(node, life, session, hello, None).await {
                         return;
                     }
                 }
@@ -169,9 +202,19 @@ where
     }
 
     /// Two nodes have shaken hands. Whether the connection became their session, or another one is.
-    async fn settle(self: &Arc<Self>, node: NodeId, life: u64, session: Session, hello: Hello) -> bool {
+    async fn settle(
+        self: &Arc<Self>,
+        node: NodeId,
+        life: u64,
+        session: Session,
+        hello: Hello,
+        guest: Option<Guest>,
+    ) -> bool {
         let noise::Session { peer: identity, reader, writer, .. } = session;
-        let Some(peer) = self.with(|core| core.meet(identity, hello.address)) else { return false };
+        let Some(peer) = self.with(|core| core.meet(identity, hello.address)) else {
+            self.refuse(node, |refused| &mut refused.no_room);
+            return false;
+        };
         let mut carrier = Carrier { node, peer, reader, frames: Frames::default() };
         if self.with(|core| core.decides(node, identity)) {
             let Some((queue, id, number)) = self.with(|core| core.accept(node, life, peer, &hello)) else {
@@ -180,7 +223,7 @@ where
                 return true;
             };
             queue.push(|bytes| _ = frame::push(bytes, |body| body.extend_from_slice(&number.to_le_bytes())));
-            self.carry(carrier, queue, id, writer);
+            self.carry(carrier, queue, id, writer, guest);
             return true;
         }
         let Ok(Some(number)) = timeout(DECISION, carrier.decision()).await else {
@@ -188,7 +231,7 @@ where
         };
         match self.with(|core| core.adopt(node, life, peer, &hello, number)) {
             Some((queue, id)) => {
-                self.carry(carrier, queue, id, writer);
+                self.carry(carrier, queue, id, writer, guest);
                 true
             }
             None => false,
@@ -201,10 +244,13 @@ where
         queue: Arc<Queue>,
         id: u64,
         writer: Writer<WriteHalf<TcpStream>>,
+        guest: Option<Guest>,
     ) {
         let Carrier { node, peer, .. } = carrier;
-        let write = self.runtime.spawn(Arc::clone(self).write(node, peer, id, queue, writer));
-        let read = self.runtime.spawn(Arc::clone(self).read(carrier, id));
+        let guest = guest.map(Arc::new);
+        let write = Arc::clone(self).write(node, peer, id, queue, (writer, guest.clone()));
+        let write = self.runtime.spawn(write);
+        let read = self.runtime.spawn(Arc::clone(self).read(carrier, id, guest));
         self.with(|core| {
             core.carried_by(node, peer, id, vec![write.abort_handle(), read.abort_handle()]);
             core.follow_up();
@@ -217,10 +263,16 @@ where
         peer: NodeId,
         id: u64,
         queue: Arc<Queue>,
-        mut writer: Writer<WriteHalf<TcpStream>>,
+        (mut writer, _guest): (Writer<WriteHalf<TcpStream>>, Option<Arc<Guest>>),
     ) {
         while let Some(bytes) = queue.take().await {
-            if writer.write(&bytes).await.is_err() {
+            let is_written = tokio::select! {
+                biased;
+                is_written = say(&mut writer, &bytes, &queue) => is_written,
+                // Who does not read would hold all this for ever.
+                () = queue.closed_for(LAST_WORDS) => false,
+            };
+            if !is_written {
                 break;
             }
         }
@@ -228,12 +280,20 @@ where
         self.with(|core| core.session_over(node, peer, id));
     }
 
-    async fn read(self: Arc<Self>, mut carrier: Carrier, id: u64) {
+    async fn read(self: Arc<Self>, mut carrier: Carrier, id: u64, _guest: Option<Arc<Guest>>) {
         let Carrier { node, peer, .. } = carrier;
         // What came together with the decision.
         let mut goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
-        while goes_on && carrier.reader.read(carrier.frames.buffer_mut()).await.is_ok() {
-            goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
+        while goes_on {
+            goes_on = match carrier.reader.read(carrier.frames.buffer_mut()).await {
+                Ok(()) => self.with(|core| core.receive(node, peer, id, &mut carrier.frames)),
+                Err(broken) => {
+                    if matches!(broken, Broken::Forged) {
+                        self.refuse(node, |refused| &mut refused.broken);
+                    }
+                    false
+                }
+            };
         }
         self.with(|core| core.session_over(node, peer, id));
         let rest = async {
@@ -266,6 +326,17 @@ where
             });
         }
     }
+}
+
+/// Writes all of it, a record at a time. Whether that went well.
+async fn say(writer: &mut Writer<WriteHalf<TcpStream>>, bytes: &[u8], queue: &Queue) -> bool {
+    for record in bytes.chunks(MOST_PLAIN) {
+        if writer.write(record).await.is_err() {
+            return false;
+        }
+        queue.moved();
+    }
+    true
 }
 
 /// One end of a connection that reads.

@@ -44,7 +44,8 @@ impl<R> Log<R> {
         let mut core = shared.lock();
         let Core { names, contents, .. } = &mut *core;
         let decode = || written.iter().map(|record| postcard::from_bytes(record)).collect();
-        let earlier: Result<Vec<R>, _> = names.lend(|| contents.lend(decode));
+        let earlier: Result<Vec<R>, _> =
+            names.lend(|| contents.without_limit(|contents| contents.lend(decode)));
         let earlier = earlier.map_err(|_| StartError::ForeignLog { folder: folder.into() })?;
         Ok(Log::Disk { journal, earlier })
     }

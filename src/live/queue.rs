@@ -4,20 +4,30 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// So many bytes may wait: a peer that reads more slowly for so long loses its session, and gets what it missed later.
 pub(super) const MOST_QUEUED: usize = 16 << 20;
 
+/// So many bytes may wait for all peers of a node together: then whoever reads most slowly loses its session …
+pub(super) const MOST_QUEUED_IN_ALL: usize = 64 << 20;
+
+/// … unless no more than this waits for it.
+pub(super) const SHARE_QUEUED: usize = 1 << 20;
+
 /// A node whose neighbor has so many bytes waiting publishes nothing new: relays never stop reading, so the publisher is
 /// who has to wait.
 pub(super) const BUSY: usize = 256 << 10;
+
+/// About so many bytes are taken at once: what was taken does not count as waiting any more.
+const TAKEN: usize = 256 << 10;
 
 /// From many senders to one writer.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    closed: Notify,
     /// What the link takes longer than the real one.
     latency: Duration,
 }
@@ -27,6 +37,8 @@ struct Waiting {
     parts: VecDeque<Part>,
     bytes: usize,
     closed: bool,
+    /// Since when the writer has been at work on what it took, or on the latest record of that.
+    in_hand: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -49,7 +61,8 @@ impl Queue {
         }
         let due = Instant::now() + self.latency;
         let is_idle = waiting.parts.is_empty();
-        if is_idle || !self.latency.is_zero() {
+        let is_long = waiting.parts.back().is_some_and(|part| part.bytes.len() >= TAKEN);
+        if is_idle || is_long || !self.latency.is_zero() {
             waiting.parts.push_back(Part { due, bytes: Vec::new() });
         }
         let part = &mut waiting.parts.back_mut().expect("one is there").bytes;
@@ -74,13 +87,24 @@ impl Queue {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_one();
+        self.closed.notify_waiters();
     }
 
-    /// Takes all that is due, as soon as anything is; none when it is closed and empty.
+    /// Waits until it has been closed for so long.
+    pub(super) async fn closed_for(&self, time: Duration) {
+        let closed = self.closed.notified();
+        if !self.lock().closed {
+            closed.await;
+        }
+        sleep(time).await;
+    }
+
+    /// Takes what is due, as soon as anything is; none when it is closed and empty.
     pub(super) async fn take(&self) -> Option<Vec<u8>> {
         loop {
             let next = {
                 let mut waiting = self.lock();
+                waiting.in_hand = None;
                 match waiting.parts.front().map(|part| part.due) {
                     Some(due) if due <= Instant::now() => return Some(waiting.take_due()),
                     None if waiting.closed => return None,
@@ -94,6 +118,24 @@ impl Queue {
         }
     }
 
+    /// A record was written.
+    pub(super) fn moved(&self) {
+        self.lock().in_hand = Some(Instant::now());
+    }
+
+    /// Whether a record has been waiting for so long until the peer reads on.
+    pub(super) fn is_stuck(&self, time: Duration) -> bool {
+        self.lock().in_hand.is_some_and(|since| since.elapsed() > time)
+    }
+
+    /// Takes what is due now.
+    #[cfg(test)]
+    pub(super) fn take_now(&self) -> Option<Vec<u8>> {
+        let mut waiting = self.lock();
+        let is_due = waiting.parts.front().is_some_and(|part| part.due <= Instant::now());
+        is_due.then(|| waiting.take_due())
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().expect("nobody panics while it is locked")
     }
@@ -102,8 +144,11 @@ impl Queue {
 impl Waiting {
     fn take_due(&mut self) -> Vec<u8> {
         let now = Instant::now();
+        self.in_hand = Some(now);
         let mut taken = self.parts.pop_front().map(|part| part.bytes).unwrap_or_default();
-        while let Some(part) = self.parts.pop_front_if(|part| part.due <= now) {
+        while taken.len() < TAKEN
+            && let Some(part) = self.parts.pop_front_if(|part| part.due <= now)
+        {
             taken.extend_from_slice(&part.bytes);
         }
         self.bytes -= taken.len();

@@ -5,6 +5,7 @@ use super::admin::AdminKey;
 use super::clock::{self, today};
 use super::core::Core;
 use super::frame::{self, Frames};
+use super::gate::Guest;
 use super::hello::Hello;
 use super::keys::{Keypair, KeysError, Secrets};
 use super::noise::{self, Refused, Session};
@@ -66,6 +67,31 @@ pub struct Status {
     pub duplicates: u64,
     /// What it sent and received in this life.
     pub counters: Counters,
+    /// Who, and what, it did not let in.
+    pub refused: Refusals,
+}
+
+/// What a node refused since its process began: strangers, and peers that break the protocol.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Refusals {
+    /// Connections that did not come to the end of their handshake: strangers, as a rule.
+    pub handshakes: u64,
+    /// Connections for which there was no place, or that had to make room for others.
+    pub crowded: u64,
+    /// Sessions of peers that said what cannot be understood, or is not allowed.
+    pub broken: u64,
+    /// Sessions of peers that read too slowly.
+    pub slow: u64,
+    /// Messages, and peers, for which there was no room any more: they name too many nodes, or hold too much.
+    pub no_room: u64,
+}
+
+impl Refusals {
+    /// All of them.
+    pub fn count(&self) -> u64 {
+        let Refusals { handshakes, crowded, broken, slow, no_room } = *self;
+        handshakes + crowded + broken + slow + no_room
+    }
 }
 
 /// A whole network, as its nodes tell of it.
@@ -116,6 +142,42 @@ pub enum VisitError {
     /// The system gives no sockets or timers.
     #[error("cannot ask anybody: {0}")]
     System(io::Error),
+}
+
+/// How many of those who read a greeting, a question or an answer understand these bytes: for tests that feed them nonsense.
+#[doc(hidden)]
+pub fn understands(bytes: &[u8]) -> usize {
+    usize::from(Hello::decode(bytes).is_some())
+        + usize::from(postcard::from_bytes::<Question>(bytes).is_ok())
+        + usize::from(postcard::from_bytes::<Status>(bytes).is_ok())
+        + usize::from(postcard::from_bytes::<Option<Census>>(bytes).is_ok())
+}
+
+/// One of each of them.
+#[doc(hidden)]
+pub fn examples() -> Vec<Vec<u8>> {
+    let contact = Contact { identity: Identity([3; 32]), address: Some(([127, 0, 0, 1], 5050).into()) };
+    let status = Status {
+        identity: Identity([4; 32]),
+        address: ([0; 16], 5051).into(),
+        state: State::Member,
+        uptime: Duration::from_secs(99),
+        neighbors: vec![contact; 6],
+        known: 20,
+        delivered: 300,
+        duplicates: 4_000,
+        counters: Counters::default(),
+        refused: Refusals { handshakes: 7, ..Refusals::default() },
+    };
+    let census = Some(Census { nodes: 300, link_ends: 1_800, least_neighbors: 5, most_neighbors: 8 });
+    let examples = [
+        postcard::to_allocvec(&Question::Status),
+        postcard::to_allocvec(&Question::Census),
+        postcard::to_allocvec(&status),
+        postcard::to_allocvec(&census),
+        Ok(Hello::of_visitor().encode()),
+    ];
+    examples.into_iter().filter_map(Result::ok).collect()
 }
 
 /// Somebody who asks.
@@ -293,24 +355,24 @@ where
     P::Config: Sync,
 {
     /// Answers a visitor's questions, one after the other.
-    pub(super) async fn serve(self: Arc<Self>, node: NodeId, mut session: Session<TcpStream>) {
+    pub(super) async fn serve(self: Arc<Self>, node: NodeId, mut session: Session<TcpStream>, _guest: Guest) {
         let mut frames = Frames::default();
         while let Ok(Some(question)) = timeout(PATIENCE, read(&mut session, &mut frames)).await {
             let answered = match question {
                 Question::Status => {
                     let status = self.with(|core| core.status(node));
-                    write(&mut session, &status).await
+                    timeout(PATIENCE, write(&mut session, &status)).await
                 }
                 Question::Census => {
                     let census = self.count(node).await;
-                    write(&mut session, &census).await
+                    timeout(PATIENCE, write(&mut session, &census)).await
                 }
                 Question::ShutDown(order) => {
                     let answer = self.with(|core| core.pass_on_order(node, order));
                     write(&mut session, &answer.map_err(|why| why.to_string())).await
                 }
             };
-            if answered.is_none() {
+            if !matches!(answered, Ok(Some(()))) {
                 return;
             }
         }
@@ -344,6 +406,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             delivered: view.delivered,
             duplicates: view.duplicates,
             counters: host.counters,
+            refused: host.refused,
         }
     }
 }

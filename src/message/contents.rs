@@ -2,10 +2,10 @@
 //!
 //! [`Contents`] holds what a process has of all broadcasts, and finds them by origin and sequence. While it is
 //! [lent](Contents::lend), payloads that are encoded or decoded on this thread are translated by it. A broadcast that comes
-//! once more is found again, not stored; its id is computed when it comes first, and never travels.
+//! once more is found again, not stored; its id is computed when it comes first, and never travels. How much is kept is bounded.
 
 use super::{Broadcast, Broadcasts, Origin, Payload, Series, Timestamp};
-use crate::id::{NodeId, lent};
+use crate::id::{Contact, NodeId, lent};
 use crate::time::Time;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
@@ -16,6 +16,13 @@ thread_local! {
     static LENT: RefCell<Option<Contents>> = const { RefCell::new(None) };
 }
 
+/// No origin gets there: a broadcast with such a number is refused.
+const SEQUENCE_LIMIT: u64 = 1 << 40;
+/// What a broadcast takes beside its texts, about.
+const OVERHEAD: usize = 256;
+/// Of more series those are forgotten of which nothing is kept.
+const MOST_SERIES: usize = 1 << 16;
+
 /// All broadcasts that a process knows.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
@@ -25,6 +32,11 @@ pub struct Contents {
     now: Time,
     /// When each came, the oldest first.
     arrivals: VecDeque<(Time, Payload)>,
+    /// When each came last, by place.
+    came: Vec<Time>,
+    bytes: usize,
+    most_bytes: usize,
+    lacked_room: bool,
     /// Places whose broadcasts are forgotten.
     free: Vec<Payload>,
 }
@@ -32,6 +44,7 @@ pub struct Contents {
 /// A broadcast on a wire.
 #[derive(Serialize, Deserialize)]
 struct Written<'a> {
+    #[serde(deserialize_with = "origin")]
     origin: NodeId,
     incarnation: u64,
     sequence: u64,
@@ -40,20 +53,36 @@ struct Written<'a> {
     micros: u64,
 }
 
+fn origin<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
+    let contact = Contact::deserialize(deserializer)?;
+    let node = lent(|names| names.hear_origin(contact)).flatten();
+    node.ok_or_else(|| de::Error::custom("no room for the names of further nodes"))
+}
+
 impl Contents {
+    /// A table that takes about so many bytes of others' broadcasts.
+    pub fn new(most_bytes: usize) -> Contents {
+        Contents { most_bytes, ..Contents::default() }
+    }
+
     /// Adds a broadcast, if it is new; what is there under its origin and sequence stands.
     pub fn insert(&mut self, broadcast: Broadcast) -> Payload {
         let (origin, sequence) = (broadcast.origin, broadcast.sequence);
         if let Some(payload) = self.find(origin, sequence) {
             return payload;
         }
+        self.bytes += size(&broadcast);
         let payload = match self.free.pop() {
             Some(payload) => {
                 self.broadcasts.replace(payload, broadcast);
                 payload
             }
-            None => self.broadcasts.insert(broadcast),
+            None => {
+                self.came.push(self.now);
+                self.broadcasts.insert(broadcast)
+            }
         };
+        self.came[payload.index()] = self.now;
         self.places.insert((self.broadcasts.series(payload), sequence), payload);
         self.arrivals.push_back((self.now, payload));
         payload
@@ -64,13 +93,62 @@ impl Contents {
         self.now = now;
     }
 
-    /// Forgets what came before a moment. Nobody may ask for it any more.
+    /// Forgets what came before a moment for the last time. Nobody may ask for it any more.
     pub fn forget_before(&mut self, moment: Time) {
         while let Some((_, payload)) = self.arrivals.pop_front_if(|(came, _)| *came < moment) {
-            let sequence = self.broadcasts.get(payload).sequence;
-            self.places.remove(&(self.broadcasts.series(payload), sequence));
+            if self.came[payload.index()] >= moment {
+                // It came once more: somebody may have taken it in only then.
+                self.arrivals.push_back((self.now, payload));
+                continue;
+            }
+            let broadcast = self.broadcasts.get(payload);
+            self.places.remove(&(self.broadcasts.series(payload), broadcast.sequence));
+            self.bytes = self.bytes.saturating_sub(size(broadcast));
+            self.broadcasts.clear(payload);
             self.free.push(payload);
         }
+    }
+
+    /// Takes whatever comes while `work` goes on: a node's own log.
+    pub fn without_limit<T>(&mut self, work: impl FnOnce(&mut Contents) -> T) -> T {
+        let most_bytes = std::mem::replace(&mut self.most_bytes, usize::MAX);
+        let result = work(self);
+        self.most_bytes = most_bytes;
+        result
+    }
+
+    /// Whether it takes nothing more of others.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= self.most_bytes
+    }
+
+    /// Whether a broadcast was not taken since this was asked last, for want of room.
+    pub fn lacked_room(&mut self) -> bool {
+        std::mem::take(&mut self.lacked_room)
+    }
+
+    /// The origins of what is kept, one of them as often as there is something of it.
+    pub fn origins(&self) -> impl Iterator<Item = NodeId> {
+        self.arrivals.iter().map(|(_, payload)| self.broadcasts.get(*payload).origin.node)
+    }
+
+    /// Whether there are so many series that some should be forgotten.
+    pub fn is_strewn(&self) -> bool {
+        self.broadcasts.origins.len() > MOST_SERIES
+    }
+
+    /// Forgets the series of origins that are not known any more; and where there are very many, those of which nothing is kept.
+    pub fn forget_origins(&mut self, is_known: impl Fn(NodeId) -> bool) {
+        let is_strewn = self.is_strewn();
+        let Contents { broadcasts, arrivals, .. } = self;
+        let mut kept: Vec<Series> = Vec::new();
+        if is_strewn {
+            kept.extend(arrivals.iter().map(|(_, payload)| broadcasts.series(*payload)));
+            kept.sort_unstable();
+            kept.dedup();
+        }
+        let is_kept = |series: &Series| !is_strewn || kept.binary_search(series).is_ok();
+        broadcasts.origins.retain(|origin, series| is_known(origin.node) && is_kept(series));
     }
 
     fn find(&self, origin: Origin, sequence: u64) -> Option<Payload> {
@@ -91,6 +169,10 @@ impl Contents {
         *self = LENT.with_borrow_mut(Option::take).expect("it was lent above");
         result
     }
+}
+
+fn size(broadcast: &Broadcast) -> usize {
+    OVERHEAD + broadcast.message.title.len() + broadcast.message.message.len()
 }
 
 pub(super) fn are_lent() -> bool {
@@ -119,13 +201,21 @@ pub(super) fn serialize<S: Serializer>(payload: Payload, serializer: S) -> Resul
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Payload, D::Error> {
     let written = Written::deserialize(deserializer)?;
     let Written { origin, incarnation, sequence, title, message, micros } = written;
+    if sequence >= SEQUENCE_LIMIT {
+        return Err(de::Error::custom("no origin publishes so much"));
+    }
     let origin = Origin { node: origin, incarnation };
     let identity = lent(|names| names.identity(origin.node));
     let identity = identity.ok_or_else(|| de::Error::custom("contents without names"))?;
     LENT.with_borrow_mut(|contents| {
         let contents = contents.as_mut().expect("asked for where contents are lent");
         if let Some(payload) = contents.find(origin, sequence) {
+            contents.came[payload.index()] = contents.now;
             return Ok(payload);
+        }
+        if contents.is_full() {
+            contents.lacked_room = true;
+            return Err(de::Error::custom("no room for further contents"));
         }
         let time = Timestamp::from_micros(micros);
         Ok(contents.insert(Broadcast::new(origin, identity, sequence, title.into(), message.into(), time)))
@@ -139,14 +229,14 @@ mod tests {
 
     #[test]
     fn a_broadcast_is_the_same_in_another_process_and_is_stored_once() {
-        let (mut names, mut contents) = (Names::new(9), Contents::default());
+        let (mut names, mut contents) = (Names::new(9), Contents::new(10_000));
         let origin = Origin { node: names.intern(Identity([7; 32])).unwrap(), incarnation: 3 };
         let time = Timestamp::from_micros(99);
         let sent = Broadcast::new(origin, Identity([7; 32]), 5, "#BROADCAST".into(), "hello".into(), time);
         let payload = contents.insert(sent.clone());
         let bytes = names.lend(|| contents.lend(|| postcard::to_allocvec(&payload))).unwrap();
 
-        let (mut names, mut contents) = (Names::new(9), Contents::default());
+        let (mut names, mut contents) = (Names::new(9), Contents::new(10_000));
         names.intern(Identity([1; 32]));
         for _ in 0..2 {
             let read: Payload = names.lend(|| contents.lend(|| postcard::from_bytes(&bytes))).unwrap();

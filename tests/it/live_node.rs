@@ -24,8 +24,10 @@ pub(crate) struct Bed {
 /// A node with its home, in one life after the other.
 pub(crate) struct Process {
     home: PathBuf,
-    secret: PathBuf,
+    pub(crate) secret: PathBuf,
     pub(crate) address: String,
+    /// What stands before the program: where it runs.
+    inside: Vec<String>,
     child: Option<Child>,
     input: Option<ChildStdin>,
     pub(crate) heard: Arc<Mutex<Heard>>,
@@ -49,7 +51,11 @@ pub(crate) fn rumormill(arguments: &[&str]) -> Command {
 
 /// Waits until something holds; else tells what is there instead.
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
-    let deadline = Instant::now() + PATIENCE;
+    until_within(PATIENCE, what, holds, instead);
+}
+
+fn until_within(patience: Duration, what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> String) {
+    let deadline = Instant::now() + patience;
     while !holds() {
         assert!(Instant::now() < deadline, "never came about: {what}\n{}", instead());
         thread::sleep(Duration::from_millis(20));
@@ -58,7 +64,13 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool, instead: impl Fn() -> 
 
 impl Process {
     pub(crate) fn start(&mut self, arguments: &[&str]) {
-        let mut child = rumormill(&["node", "--json", "--listen", &self.address])
+        let mut command = rumormill(&[]);
+        if let Some((first, others)) = self.inside.split_first() {
+            command = Command::new(first);
+            command.args(others).arg(cargo_bin!("rumormill"));
+        }
+        let mut child = command
+            .args(["node", "--json", "--listen", &self.address])
             .arg("--home")
             .arg(&self.home)
             .arg("--secret")
@@ -76,7 +88,7 @@ impl Process {
         self.child = Some(child);
     }
 
-    fn id(&self) -> String {
+    pub(crate) fn id(&self) -> String {
         self.child.as_ref().unwrap().id().to_string()
     }
 
@@ -188,7 +200,7 @@ impl Bed {
     }
 
     /// A network of so many nodes, all of which joined through the first.
-    fn new(count: usize) -> Bed {
+    pub(crate) fn new(count: usize) -> Bed {
         let mut bed = Bed::empty();
         bed.add(&["--genesis"]);
         (1..count).for_each(|_| _ = bed.join(0));
@@ -202,11 +214,17 @@ impl Bed {
 
     /// Starts a new node; its number.
     pub(crate) fn add(&mut self, arguments: &[&str]) -> usize {
+        self.add_inside(&[], "127.0.0.1:0", arguments)
+    }
+
+    /// The same, listening elsewhere, by way of another program that starts it.
+    pub(crate) fn add_inside(&mut self, inside: &[&str], listen: &str, arguments: &[&str]) -> usize {
         let node = self.nodes.len();
         let mut process = Process {
             home: self.path(&format!("node-{node}")),
             secret: self.path("secret"),
-            address: "127.0.0.1:0".into(),
+            address: listen.into(),
+            inside: inside.iter().map(|&word| word.to_owned()).collect(),
             child: None,
             input: None,
             heard: Arc::default(),
@@ -269,6 +287,10 @@ impl Bed {
 
     /// Waits until everybody alive has all texts, and sees to it that nobody has any twice.
     pub(crate) fn all_have(&self, texts: &[String]) {
+        self.all_have_within(texts, PATIENCE);
+    }
+
+    pub(crate) fn all_have_within(&self, texts: &[String], patience: Duration) {
         let wanted: BTreeSet<&str> = texts.iter().map(String::as_str).collect();
         for node in self.alive() {
             let process = &self.nodes[node];
@@ -278,7 +300,7 @@ impl Bed {
                 wanted.difference(&have).map(|text| (*text).to_owned()).collect::<Vec<_>>()
             };
             let instead = || format!("missing: {:?}\n{}", missing(), process.tell());
-            until(&format!("node {node} has all"), || missing().is_empty(), instead);
+            until_within(patience, &format!("node {node} has all"), || missing().is_empty(), instead);
             let mut ids = BTreeSet::new();
             for message in &process.heard.lock().unwrap().messages {
                 assert!(ids.insert(message["id"].to_string()), "node {node} delivered twice: {message}");
@@ -367,6 +389,7 @@ fn strangers_are_told_why_they_stay_outside_and_a_secret_can_be_replaced() {
             home: home.into(),
             secret: secret.into(),
             address: "127.0.0.1:0".into(),
+            inside: Vec::new(),
             child: None,
             input: None,
             heard: Arc::default(),

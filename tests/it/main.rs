@@ -21,6 +21,8 @@ mod command_line;
 #[cfg(feature = "cli")]
 mod explain;
 #[cfg(all(feature = "cli", feature = "live", unix))]
+mod hostile;
+#[cfg(all(feature = "cli", feature = "live", unix))]
 mod http;
 #[cfg(feature = "live")]
 mod live;
@@ -30,6 +32,8 @@ mod live_node;
 mod lossy;
 #[cfg(feature = "mill")]
 mod mill;
+#[cfg(all(feature = "cli", feature = "live", target_os = "linux"))]
+mod namespaces;
 #[cfg(feature = "cli")]
 mod sweep;
 #[cfg(feature = "cli")]

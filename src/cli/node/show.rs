@@ -1,7 +1,7 @@
 //! How messages, nodes and the network are shown: to people, or as lines of JSON.
 
 use crate::id::{Contact, Identity};
-use crate::live::visit::Status;
+use crate::live::visit::{Refusals, Status};
 use crate::message::{Message, Timestamp};
 use crate::protocol::{Census, State};
 use crate::time::nanos;
@@ -85,7 +85,23 @@ pub(in crate::cli) fn status(status: &Status) -> Vec<String> {
             grouped(counters.messages_received),
             bytes(counters.bytes_received)
         ),
+        format!("refused      {}", refusals(&status.refused)),
     ]
+}
+
+/// Who, and what, was refused; only what there was.
+fn refusals(refused: &Refusals) -> String {
+    let Refusals { handshakes, crowded, broken, slow, no_room } = *refused;
+    let kinds = [
+        (handshakes, "handshakes that came to nothing"),
+        (crowded, "connections for which there was no place"),
+        (broken, "peers that broke the protocol"),
+        (slow, "peers that read too slowly"),
+        (no_room, "messages for which there was no room"),
+    ];
+    let there = kinds.iter().filter(|(count, _)| *count > 0);
+    let texts: Vec<String> = there.map(|(count, what)| format!("{} {what}", grouped(*count))).collect();
+    if texts.is_empty() { "nothing".into() } else { texts.join(", ") }
 }
 
 fn state(state: State) -> &'static str {
@@ -113,6 +129,7 @@ pub(in crate::cli) fn status_as_json(status: &Status) -> Value {
         "bytes_sent": status.counters.bytes_sent,
         "messages_received": status.counters.messages_received,
         "bytes_received": status.counters.bytes_received,
+        "refused": status.refused,
     })
 }
 
