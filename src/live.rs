@@ -21,6 +21,7 @@ mod link;
 mod log;
 pub mod noise;
 mod queue;
+mod report;
 mod transport;
 pub mod visit;
 mod world;
@@ -169,6 +170,7 @@ where
     /// Does something with the nodes, and then what they ordered meanwhile.
     fn with<T>(self: &Arc<Self>, work: impl FnOnce(&mut Core<P, O>) -> T) -> T {
         let mut core = self.lock();
+        core.moment = Instant::now();
         let result = work(&mut core);
         let orders: Vec<Order> = std::mem::take(&mut core.orders);
         drop(core);

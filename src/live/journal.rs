@@ -55,6 +55,8 @@ const HEAD: usize = MAGIC.len() + 8 + 32;
 const FULL: usize = 4 << 20;
 /// Commits that follow each other at once come no faster than this: what comes meanwhile shares one.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Room that is kept for the next queue, in bytes.
+const KEPT: usize = 256 << 10;
 /// How long new data may wait before the disk is asked to keep it.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
@@ -142,8 +144,11 @@ impl Journal {
     /// Puts a record at the end. Returns at once; `on_synced` tells when it is safe.
     ///
     /// After a [`failure`](Self::failure) the record is discarded, and is never reported.
-    pub(super) fn append(&mut self, record: Vec<u8>) {
-        self.shared.push(Work::Append(record));
+    pub(super) fn append(&mut self, record: impl AsRef<[u8]>) {
+        self.shared.push(|queue| {
+            queue.push(record.as_ref());
+            queue.appended += 1;
+        });
     }
 
     /// Replaces everything, whether written or still queued, by these records, atomically: after a kill there is the
@@ -151,14 +156,18 @@ impl Journal {
     ///
     /// Returns at once. What was appended before counts as safe when the replacement is.
     pub(super) fn replace(&mut self, records: Vec<Vec<u8>>) {
-        self.shared.push(Work::Replace(records));
+        self.shared.push(|queue| {
+            queue.bytes.clear();
+            records.iter().for_each(|record| queue.push(record));
+            queue.replaces = true;
+        });
     }
 
     /// Whether more than 4 MiB wait to be written, or nothing will be written any more. Appending never blocks, so
     /// this is what bounds the memory: while it holds, whoever publishes must be refused.
     pub(super) fn is_full(&self) -> bool {
         let state = self.shared.state();
-        state.waiting > FULL || state.failure.is_some()
+        state.queue.bytes.len() + state.writing > FULL || state.failure.is_some()
     }
 
     /// Why the journal stopped writing, if it did: the disk is full or failed, for example. From then on nothing is
@@ -187,21 +196,26 @@ fn join(thread: Option<JoinHandle<()>>) {
     }
 }
 
-/// What waits to be written.
-#[derive(Debug)]
-enum Work {
-    Append(Vec<u8>),
-    Replace(Vec<Vec<u8>>),
+/// What is written at once.
+#[derive(Debug, Default)]
+struct Group {
+    /// Records, each behind its length.
+    bytes: Vec<u8>,
+    /// How many were appended, those included that a replacement made superfluous.
+    appended: u64,
+    /// Whether it takes the place of all that was written before.
+    replaces: bool,
 }
 
-impl Work {
-    /// The memory that it takes, roughly.
-    fn size(&self) -> usize {
-        let payload = match self {
-            Work::Append(record) => record.len(),
-            Work::Replace(records) => records.iter().map(|record| record.len() + size_of::<Vec<u8>>()).sum(),
-        };
-        payload + size_of::<Work>()
+impl Group {
+    fn is_empty(&self) -> bool {
+        self.appended == 0 && !self.replaces
+    }
+
+    fn push(&mut self, record: &[u8]) {
+        let length = u32::try_from(record.len()).expect("no record is so long");
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        self.bytes.extend_from_slice(record);
     }
 }
 
@@ -217,9 +231,11 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    queue: Vec<Work>,
-    /// The size of the queue and of what is being written.
-    waiting: usize,
+    queue: Group,
+    /// The size of what is being written.
+    writing: usize,
+    /// Room for the next queue.
+    room: Vec<u8>,
     /// The owner will append no more.
     closing: bool,
     /// What was written since the disk was last asked to keep everything.
@@ -235,15 +251,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, work: Work) {
+    /// Puts something into the queue.
+    fn push(&self, enter: impl FnOnce(&mut Group)) {
         let mut state = self.state();
         if state.failure.is_some() {
             return;
         }
-        state.waiting += work.size();
-        state.queue.push(work);
+        let was_empty = state.queue.is_empty();
+        enter(&mut state.queue);
         // Whoever finds a queue that is not empty knows that the writer has been woken.
-        if state.queue.len() == 1 {
+        if was_empty {
             drop(state);
             self.work.notify_one();
         }
@@ -253,8 +270,8 @@ impl Shared {
     fn fail(&self, reason: String) {
         let mut state = self.state();
         state.failure.get_or_insert(reason);
-        state.queue = Vec::new();
-        state.waiting = 0;
+        state.queue = Group::default();
+        state.writing = 0;
     }
 
     /// The writer's thread.
@@ -273,32 +290,37 @@ impl Shared {
             store.commit(&group)?;
             pause_ends = Instant::now() + PAUSE;
             self.mark_unflushed(&store.file);
-            if !self.settle(&group) {
+            synced += group.appended;
+            if !self.settle(group) {
                 break;
             }
-            synced += group.iter().filter(|work| matches!(work, Work::Append(_))).count() as u64;
             on_synced(synced);
         }
         Ok(())
     }
 
     /// Takes a written group off the account; false if the disk has failed meanwhile: it must not be reported then.
-    fn settle(&self, group: &[Work]) -> bool {
+    fn settle(&self, mut group: Group) -> bool {
         let mut state = self.state();
-        // (After a failure the account is already empty.)
-        state.waiting = state.waiting.saturating_sub(group.iter().map(Work::size).sum());
+        state.writing = 0;
+        if group.bytes.capacity() <= KEPT {
+            group.bytes.clear();
+            state.room = group.bytes;
+        }
         state.failure.is_none()
     }
 
     /// Everything that is queued, as soon as there is something and the pause is over; nothing when there will be no more.
-    fn next_group(&self, pause_ends: Instant) -> Option<Vec<Work>> {
+    fn next_group(&self, pause_ends: Instant) -> Option<Group> {
         let state = self.state();
         let wait = self.work.wait_while(state, |state| state.queue.is_empty() && !state.closing);
         let state = wait.unwrap_or_else(PoisonError::into_inner);
         let pause = pause_ends.saturating_duration_since(Instant::now());
         let wait = self.work.wait_timeout_while(state, pause, |state| !state.closing);
         let (mut state, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        let group = mem::take(&mut state.queue);
+        let bytes = mem::take(&mut state.room);
+        let group = mem::replace(&mut state.queue, Group { bytes, ..Group::default() });
+        state.writing = group.bytes.len();
         (!group.is_empty()).then_some(group)
     }
 
@@ -342,7 +364,8 @@ struct Store {
 impl Store {
     /// Opens a file that exists, after a check of all of it; gives its records, in order.
     fn open(path: &Path) -> Result<(Store, Vec<Vec<u8>>), JournalError> {
-        let damaged = |reason: &str| JournalError::Damaged { file: path.to_owned(), reason: reason.to_owned() };
+        let damaged =
+            |reason: &str| JournalError::Damaged { file: path.to_owned(), reason: reason.to_owned() };
         let file = File::options().read(true).write(true).open(path).map_err(at(path))?;
         let mut bytes = Vec::new();
         (&file).read_to_end(&mut bytes).map_err(at(path))?;
@@ -379,21 +402,12 @@ impl Store {
     }
 
     /// Writes all of a group, or nothing of it.
-    fn commit(&mut self, group: &[Work]) -> io::Result<()> {
-        // What stands before a replacement need not be written at all.
-        let replacement = group.iter().rposition(|work| matches!(work, Work::Replace(_)));
-        let mut bytes = Vec::new();
-        for work in &group[replacement.unwrap_or(0)..] {
-            match work {
-                Work::Append(record) => push(&mut bytes, record)?,
-                Work::Replace(records) => records.iter().try_for_each(|record| push(&mut bytes, record))?,
-            }
-        }
-        if replacement.is_some() {
-            *self = Store::create(&self.path, &bytes)?;
+    fn commit(&mut self, group: &Group) -> io::Result<()> {
+        if group.replaces {
+            *self = Store::create(&self.path, &group.bytes)?;
             return Ok(());
         }
-        self.write(&bytes)
+        self.write(&group.bytes)
     }
 
     /// Puts records at the end.
@@ -411,14 +425,6 @@ impl Store {
         file.seek(SeekFrom::Start(0))?;
         file.write_all(&head)
     }
-}
-
-/// Appends a record with its length.
-fn push(bytes: &mut Vec<u8>, record: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(record.len()).map_err(io::Error::other)?;
-    bytes.extend_from_slice(&length.to_le_bytes());
-    bytes.extend_from_slice(record);
-    Ok(())
 }
 
 /// The records that were pushed one after the other.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// So long a node waits until the one that decides says which connection is the session.
 const DECISION: Duration = Duration::from_secs(5);
@@ -174,7 +174,9 @@ where
                 sleep(DECISION).await;
                 return true;
             };
-            queue.push(|bytes| _ = frame::push(bytes, |body| body.extend_from_slice(&number.to_le_bytes())));
+            queue.push(Instant::now(), |bytes| {
+                _ = frame::push(bytes, |body| body.extend_from_slice(&number.to_le_bytes()))
+            });
             self.carry(carrier, queue, id, writer);
             return true;
         }
@@ -214,10 +216,12 @@ where
         queue: Arc<Queue>,
         mut writer: Writer<WriteHalf<TcpStream>>,
     ) {
-        while let Some(bytes) = queue.take().await {
+        let mut spent = Vec::new();
+        while let Some(bytes) = queue.take(spent).await {
             if writer.write(&bytes).await.is_err() {
                 break;
             }
+            spent = bytes;
         }
         _ = writer.close().await;
         self.with(|core| core.session_over(node, peer, id));
@@ -258,6 +262,7 @@ where
             self.with(|core| {
                 core.keep_alive();
                 core.forget();
+                core.report_late();
             });
         }
     }

@@ -92,7 +92,9 @@ impl Plan {
             return;
         }
         let (nodes, broadcasts, rounds) = (self.nodes, self.broadcasts, self.rounds);
-        println!("workload L: {nodes} nodes, {broadcasts} broadcasts of 1,024 bytes; median of {rounds} rounds in turn");
+        println!(
+            "workload L: {nodes} nodes, {broadcasts} broadcasts of 1,024 bytes; median of {rounds} rounds in turn"
+        );
         println!("{HEAD}");
         let mut measured: Vec<Vec<Figures>> = vec![Vec::new(); kinds.len()];
         for _ in 0..rounds {

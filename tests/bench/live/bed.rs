@@ -275,7 +275,8 @@ impl Drop for Slow {
 
 /// The time that the threads of a process were on a processor.
 pub(crate) fn processor_seconds(id: u32) -> f64 {
-    let tasks = fs::read_dir(format!("/proc/{id}/task")).expect("this benchmark needs Linux, and the process");
+    let tasks =
+        fs::read_dir(format!("/proc/{id}/task")).expect("this benchmark needs Linux, and the process");
     let nanos = |task: fs::DirEntry| {
         let text = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).unwrap_or_default()
