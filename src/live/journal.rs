@@ -51,10 +51,11 @@ const MAGIC: &[u8; 16] = b"rumormill log 1\n";
 /// Where its records begin: behind the magic word, their length and their digest.
 const HEAD: usize = MAGIC.len() + 8 + 32;
 
-/// How many bytes may wait to be written before the journal calls itself full.
-const FULL: usize = 4 << 20;
+/// How many bytes may wait to be written before the journal calls itself full. What a node published goes out all at once when
+/// it is safe: more would only wait elsewhere.
+const FULL: usize = 256 << 10;
 /// Commits that follow each other at once come no faster than this: what comes meanwhile shares one.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Duration = Duration::from_millis(10);
 /// Room that is kept for the next queue, in bytes.
 const KEPT: usize = 256 << 10;
 /// How long new data may wait before the disk is asked to keep it.
@@ -163,7 +164,7 @@ impl Journal {
         });
     }
 
-    /// Whether more than 4 MiB wait to be written, or nothing will be written any more. Appending never blocks, so
+    /// Whether more than 256 KiB wait to be written, or nothing will be written any more. Appending never blocks, so
     /// this is what bounds the memory: while it holds, whoever publishes must be refused.
     pub(super) fn is_full(&self) -> bool {
         let state = self.shared.state();
