@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 /// So long a node waits until the one that decides says which connection is the session.
@@ -233,6 +234,8 @@ where
         let mut goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
         while goes_on && carrier.reader.read(carrier.frames.buffer_mut()).await.is_ok() {
             goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
+            // Who reads all that there is before anything is written lets queues grow, here and at whoever reads from here.
+            yield_now().await;
         }
         self.with(|core| core.session_over(node, peer, id));
         let rest = async {
