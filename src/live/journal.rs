@@ -315,10 +315,12 @@ impl Shared {
     fn next_group(&self, pause_ends: Instant) -> Option<Group> {
         let state = self.state();
         let wait = self.work.wait_while(state, |state| state.queue.is_empty() && !state.closing);
-        let state = wait.unwrap_or_else(PoisonError::into_inner);
+        let mut state = wait.unwrap_or_else(PoisonError::into_inner);
         let pause = pause_ends.saturating_duration_since(Instant::now());
-        let wait = self.work.wait_timeout_while(state, pause, |state| !state.closing);
-        let (mut state, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        if !pause.is_zero() {
+            let wait = self.work.wait_timeout_while(state, pause, |state| !state.closing);
+            (state, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        }
         let bytes = mem::take(&mut state.room);
         let group = mem::replace(&mut state.queue, Group { bytes, ..Group::default() });
         state.writing = group.bytes.len();

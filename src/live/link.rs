@@ -30,6 +30,9 @@ const DECISION: Duration = Duration::from_secs(5);
 /// throw away what is still on its way to the peer.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// After so many bytes at once a reader lets others do something.
+const LONG: usize = 4_096;
+
 type Session = noise::Session<TcpStream>;
 
 /// Why nobody of the network was met at an address.
@@ -233,9 +236,12 @@ where
         // What came together with the decision.
         let mut goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
         while goes_on && carrier.reader.read(carrier.frames.buffer_mut()).await.is_ok() {
+            let is_long = carrier.frames.buffer_mut().len() > LONG;
             goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
-            // Who reads all that there is before anything is written lets queues grow, here and at whoever reads from here.
-            yield_now().await;
+            if is_long {
+                // Whoever reads all that there is before anything is written lets queues grow, here and elsewhere.
+                yield_now().await;
+            }
         }
         self.with(|core| core.session_over(node, peer, id));
         let rest = async {

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 /// So many bytes may wait: a peer that reads more slowly for so long loses its session, and gets what it missed later.
@@ -104,11 +103,7 @@ impl Queue {
             };
             match next {
                 Some(due) => sleep_until(due).await,
-                None => {
-                    self.changed.notified().await;
-                    // What else has come in already is read first, and goes out together with this.
-                    yield_now().await;
-                }
+                None => self.changed.notified().await,
             }
         }
     }
