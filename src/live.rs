@@ -131,7 +131,7 @@ pub enum StartError {
 /// What the application may want to know of a node.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Report {
-    /// It has a broadcast.
+    /// It has a broadcast. Those of one origin are told of in their order, unless one does not come for ten seconds.
     Delivered(Broadcast),
     /// It has a message for it alone.
     Received {

@@ -2,7 +2,7 @@
 //!
 //! A node delivers what comes, and as a rule that is in order: links keep it, and a neighbor passes on in the order in which it
 //! heard. A link that comes up in the middle of a flood is ahead of those behind whose queues the same flood waits. What it
-//! brings too early waits here for what is missing, for a while.
+//! brings too early waits here for what is missing, for a while. (What observers are told of does not wait.)
 
 use super::Report;
 use super::core::{Core, view_of};
