@@ -26,6 +26,7 @@ mod log;
 pub mod noise;
 mod private;
 mod queue;
+mod report;
 mod transport;
 pub mod visit;
 mod window;
@@ -150,7 +151,7 @@ pub enum StartError {
 /// What the application may want to know of a node.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Report {
-    /// It has a broadcast.
+    /// It has a broadcast. Those of one origin are told of in their order, unless one does not come for ten seconds.
     Delivered(Broadcast),
     /// It has a message for it alone.
     Received {
@@ -191,6 +192,7 @@ where
     /// Does something with the nodes, and then what they ordered meanwhile.
     fn with<T>(self: &Arc<Self>, work: impl FnOnce(&mut Core<P, O>) -> T) -> T {
         let mut core = self.lock();
+        core.moment = Instant::now();
         let result = work(&mut core);
         let orders: Vec<Order> = std::mem::take(&mut core.orders);
         drop(core);

@@ -39,8 +39,12 @@ impl Clock {
     }
 
     fn nanos(&self) -> u64 {
+        self.nanos_at(Instant::now())
+    }
+
+    fn nanos_at(&self, moment: Instant) -> u64 {
         // Not zero any more: what a node is given at time zero was there from the start.
-        let passed = |start: Instant| (start.elapsed().as_nanos() as f64 * self.speed) as u64;
+        let passed = |start| (moment.saturating_duration_since(start).as_nanos() as f64 * self.speed) as u64;
         // (In whole microseconds: nothing here is known more exactly, and people read it.)
         self.start.map_or(0, |start| passed(start) / 1_000 * 1_000 + 1_000)
     }
@@ -49,8 +53,14 @@ impl Clock {
         Time::from_nanos(self.nanos())
     }
 
-    pub(super) fn local(&self) -> LocalTime {
-        LocalTime::from_nanos(self.nanos())
+    /// The time at a moment.
+    pub(super) fn time_at(&self, moment: Instant) -> Time {
+        Time::from_nanos(self.nanos_at(moment))
+    }
+
+    /// The same by a node's own clock.
+    pub(super) fn local_at(&self, moment: Instant) -> LocalTime {
+        LocalTime::from_nanos(self.nanos_at(moment))
     }
 
     pub(super) fn calendar(&self) -> Timestamp {

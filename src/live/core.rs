@@ -10,6 +10,7 @@ use super::keys::Keypair;
 use super::log::Log;
 use super::noise::MOST_HELLO;
 use super::queue::{BUSY, MOST_QUEUED, MOST_QUEUED_IN_ALL, Queue, SHARE_QUEUED};
+use super::report::{InOrder, Tell};
 use super::transport::LiveTransport;
 use super::visit::Refusals;
 use super::{LiveConfig, Report};
@@ -17,12 +18,13 @@ use crate::fault::LogFate;
 use crate::id::{Identity, Names, NodeId};
 use crate::message::{Contents, Payload};
 use crate::observe::{DropReason, Observation, Observer, Parcel};
-use crate::protocol::{Census, Command, Notice, Protocol, State, View, Wire};
+use crate::protocol::{Census, Command, Protocol, State, View, Wire};
 use crate::rng::node_stream;
 use crate::time::Time;
 use crate::world::{Counters, InFlight};
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
+use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -32,9 +34,6 @@ use tokio::time::Instant;
 
 /// So many nodes a process knows by name at once; a message that names more is refused.
 const MOST_NAMES: usize = 1 << 16;
-
-/// Tells the application something of a node.
-type Tell = Box<dyn Fn(NodeId, Report) + Send>;
 
 /// All that lives in this process.
 pub(super) struct Core<P: Protocol, O> {
@@ -46,6 +45,8 @@ pub(super) struct Core<P: Protocol, O> {
     pub(super) timers: BTreeMap<(Instant, u64), (NodeId, u64, P::Timer)>,
     pub(super) observer: O,
     pub(super) clock: Clock,
+    /// When what happens now began to happen: nobody's clock is looked at more often than that.
+    pub(super) moment: Instant,
     pub(super) changes: u64,
     pub(super) events: u64,
     pub(super) in_flight: InFlight,
@@ -61,8 +62,9 @@ pub(super) struct Core<P: Protocol, O> {
     pub(super) swept: u64,
     /// Until then it is not tried again.
     pub(super) resting_until: Option<Instant>,
-    /// Room for the message that is being sent.
-    encoded: Vec<u8>,
+    /// What was encoded last: for the next neighbor, if its message has the same word and the same handler still runs.
+    pub(super) encoded: Vec<u8>,
+    pub(super) encoded_word: Option<u64>,
     /// To the application, if it wants to know.
     pub(super) reports: Option<Tell>,
 }
@@ -83,6 +85,8 @@ pub(super) struct Host<P: Protocol> {
     pub(super) address: SocketAddr,
     pub(super) links: BTreeMap<u32, Link>,
     pub(super) log: Log<P::Record>,
+    /// What its application was told of.
+    pub(super) told: InOrder,
     pub(super) rng: Xoshiro256PlusPlus,
     pub(super) counters: Counters,
     pub(super) refused: Refusals,
@@ -147,6 +151,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         config.node = P::resolved(config.node, config.is_given);
         Core {
             clock: Clock::new(config.speed),
+            moment: Instant::now(),
             names: Names::new(MOST_NAMES),
             contents: Contents::new(config.contents),
             config,
@@ -163,6 +168,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             swept: 0,
             resting_until: None,
             encoded: Vec::new(),
+            encoded_word: None,
             reports: None,
         }
     }
@@ -173,8 +179,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     pub(super) fn tell(&mut self, event: Observation<'_>) {
         events::tell(&self.names, self.contents.broadcasts(), &event);
-        let now = self.now();
-        self.observer.observe(now, event);
+        self.observer.observe(self.clock.time_at(self.moment), event);
     }
 
     pub(super) fn next_number(&mut self) -> u64 {
@@ -199,6 +204,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             address,
             links: BTreeMap::new(),
             log: Log::Memory(Vec::new()),
+            told: InOrder::default(),
             rng: Xoshiro256PlusPlus::seed_from_u64(0),
             counters: Counters::default(),
             refused: Refusals::default(),
@@ -222,6 +228,9 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         };
         host.epoch = rand::random();
         let earlier = host.log.earlier();
+        if let Log::Disk { .. } = host.log {
+            host.told.resume(self.contents.broadcasts());
+        }
         self.changes += 1;
         let is_member = self.config.is_given;
         self.tell(match is_first {
@@ -288,6 +297,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         let host = &mut self.hosts[node.index()];
         let Some(mut state) = host.node.take_if(|_| host.is_up) else { return };
         self.events += 1;
+        (self.moment, self.encoded_word) = (Instant::now(), None);
         let mut net = LiveTransport::new(self, node);
         work(&mut state, &mut net);
         let (stops, notices) = (net.stops, std::mem::take(&mut net.notices));
@@ -356,35 +366,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         host.log.is_full() || self.contents.is_full() || host.links.values().any(is_behind)
     }
 
-    /// Tells the application what a node noticed.
-    fn report(&mut self, node: NodeId, notices: Vec<Notice>, state: &P) {
-        let Some(tell) = &self.reports else { return };
-        let is_received = |notice: &&Notice| matches!(notice, Notice::Received { .. });
-        let received = notices.iter().filter(is_received).count();
-        let mut inbox = if received > 0 { view_of(state).inbox } else { Vec::new() };
-        let mut inbox = inbox.split_off(inbox.len().saturating_sub(received)).into_iter();
-        for notice in notices {
-            let report = match notice {
-                Notice::Delivered { payload, .. } => {
-                    let broadcast = self.contents.broadcasts().get(payload);
-                    match &broadcast.message {
-                        message if message.title != SHUTDOWN_TITLE => Report::Delivered(broadcast.clone()),
-                        message if self.check_order(node, &message.message).is_ok() => Report::ToShutDown,
-                        _ => continue,
-                    }
-                }
-                Notice::Received { from } => match inbox.next() {
-                    Some((_, message)) => Report::Received { from: self.names.identity(from), message },
-                    None => Report::Noticed(notice),
-                },
-                notice => Report::Noticed(notice),
-            };
-            tell(node, report);
-        }
-    }
-
     /// Whether a node obeys an order to shut down.
-    fn check_order(&self, node: NodeId, order: &str) -> Result<(), BadOrder> {
+    pub(super) fn check_order(&self, node: NodeId, order: &str) -> Result<(), BadOrder> {
         let admin = self.config.secrets.admin().ok_or(BadOrder::NoAdmin)?;
         let started = self.clock.calendar_at(self.hosts[node.index()].started);
         admin.check(order, self.clock.calendar(), started)
@@ -551,13 +534,23 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     /// A node hands a message to a link.
     pub(super) fn send(&mut self, node: NodeId, peer: NodeId, message: &P::Message) {
         let (kind, payload) = (message.kind(), message.payload());
-        let Core { names, contents, encoded, .. } = self;
-        let mut encoded = std::mem::take(encoded);
-        encoded.clear();
-        let encoded = names.lend(|| contents.lend(|| postcard::to_extend(message, encoded)));
-        let encoded = encoded.expect("messages can be encoded");
+        let word = message.pack().map(|(word, _)| word);
+        if word.is_none() || word != self.encoded_word {
+            self.encode(message);
+            self.encoded_word = word;
+        }
+        let encoded = std::mem::take(&mut self.encoded);
         self.hand_over(node, peer, (kind, payload), &encoded);
         self.encoded = encoded;
+    }
+
+    /// Puts into `encoded` what stands on a wire, or in a log, for something of a protocol's.
+    pub(super) fn encode(&mut self, it: &impl Serialize) {
+        let Core { names, contents, encoded, .. } = self;
+        let mut room = std::mem::take(encoded);
+        room.clear();
+        let done = names.lend(|| contents.lend(|| postcard::to_extend(it, room)));
+        *encoded = done.expect("messages and records can be encoded");
     }
 
     fn hand_over(
@@ -568,17 +561,18 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         encoded: &[u8],
     ) {
         let parcel = Parcel { from: node, to: peer, kind, payload, bytes: encoded.len() as u32 };
+        let moment = self.moment;
         let Some(session) = self.session_mut(node, peer) else {
             return self.tell(Observation::Dropped(parcel, DropReason::NoLink));
         };
         let mut is_sent = Ok(());
-        let waiting = session.queue.push(|bytes| {
+        let waiting = session.queue.push(moment, |bytes| {
             is_sent = frame::push(bytes, |body| body.extend_from_slice(encoded));
         });
         if is_sent.is_err() {
             return self.tell(Observation::Dropped(parcel, DropReason::Loss));
         }
-        session.told = Instant::now();
+        session.told = moment;
         session.sent.add(payload.is_some());
         let id = session.id;
         self.in_flight.add(payload.is_some());
@@ -595,11 +589,12 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// A node gets what came in over a session. Whether the session goes on: it does not if the peer breaks the protocol.
     pub(super) fn receive(&mut self, node: NodeId, peer: NodeId, id: u64, frames: &mut Frames) -> bool {
+        let moment = self.moment;
         loop {
             let Some(session) = self.session_mut(node, peer).filter(|session| session.id == id) else {
                 return false;
             };
-            session.heard = Instant::now();
+            session.heard = moment;
             let body = match frames.next() {
                 Ok(Some(body)) => body,
                 Ok(None) => return true,
@@ -679,7 +674,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     }
 }
 
-fn view_of<P: Protocol>(state: &P) -> View {
+pub(super) fn view_of<P: Protocol>(state: &P) -> View {
     let mut view = View::default();
     state.inspect(&mut view);
     view

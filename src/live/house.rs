@@ -33,7 +33,8 @@ impl<P: Protocol, O: Observer> Core<P, O> {
                 } else if session.queue.is_stuck(silence) {
                     stuck.push((NodeId::at(index), NodeId(peer)));
                 } else if now.duration_since(session.told) >= pause {
-                    session.queue.push(frame::push_keep_alive);
+                    session.queue.push(now, frame::push_keep_alive);
+                    session.queue.free_room();
                     session.told = now;
                 }
             }

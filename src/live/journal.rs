@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use tokio::time::Instant;
 
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition, TableError};
@@ -45,8 +46,11 @@ const LOCK_FILE: &str = "journal.lock";
 /// All records, by their positions from 0.
 const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
 
-/// How many bytes may wait to be written before the journal calls itself full.
-const FULL: usize = 4 << 20;
+/// How many bytes may wait to be written before the journal calls itself full. What a node published goes out all at once when
+/// it is safe: more would only wait elsewhere.
+const FULL: usize = 256 << 10;
+/// Commits follow each other no faster than this: what comes meanwhile shares one.
+const PAUSE: Duration = Duration::from_millis(10);
 /// How much of the file redb may keep in memory. A log is read once, at the start: a cache has little to gain.
 const CACHE: usize = 1 << 20;
 /// How long new data may wait before the disk is asked to keep it.
@@ -161,7 +165,7 @@ impl Journal {
         self.shared.push(Work::Replace(records));
     }
 
-    /// Whether more than 4 MiB wait to be written, or nothing will be written any more. Appending never blocks, so
+    /// Whether more than 256 KiB wait to be written, or nothing will be written any more. Appending never blocks, so
     /// this is what bounds the memory: while it holds, whoever publishes must be refused.
     pub(super) fn is_full(&self) -> bool {
         let state = self.shared.state();
@@ -280,9 +284,10 @@ impl Shared {
     }
 
     fn write_groups(&self, store: &mut Store, on_synced: &dyn Fn(u64)) -> Result<(), Box<redb::Error>> {
-        let mut synced = 0;
-        while let Some(group) = self.next_group() {
+        let (mut synced, mut pause_ends) = (0, Instant::now());
+        while let Some(group) = self.next_group(pause_ends) {
             store.commit(&group)?;
+            pause_ends = Instant::now() + PAUSE;
             self.mark_unflushed();
             if !self.settle(&group) {
                 break;
@@ -301,11 +306,14 @@ impl Shared {
         state.failure.is_none()
     }
 
-    /// Everything that is queued, as soon as there is something; nothing when there will be no more.
-    fn next_group(&self) -> Option<Vec<Work>> {
+    /// Everything that is queued, as soon as there is something and the pause is over; nothing when there will be no more.
+    fn next_group(&self, pause_ends: Instant) -> Option<Vec<Work>> {
         let state = self.state();
         let wait = self.work.wait_while(state, |state| state.queue.is_empty() && !state.closing);
-        let mut state = wait.unwrap_or_else(PoisonError::into_inner);
+        let state = wait.unwrap_or_else(PoisonError::into_inner);
+        let pause = pause_ends.saturating_duration_since(Instant::now());
+        let wait = self.work.wait_timeout_while(state, pause, |state| !state.closing);
+        let (mut state, _) = wait.unwrap_or_else(PoisonError::into_inner);
         let group = mem::take(&mut state.queue);
         (!group.is_empty()).then_some(group)
     }

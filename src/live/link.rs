@@ -22,7 +22,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep, timeout};
 
 /// So long a node waits until the one that decides says which connection is the session.
 const DECISION: Duration = Duration::from_secs(5);
@@ -36,6 +37,9 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// So long what a peer still sends after the end of a session is read and thrown away: if it were left unread, the system would
 /// throw away what is still on its way to the peer.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// After so many bytes at once a reader lets others do something.
+const LONG: usize = 4_096;
 
 type Session = noise::Session<TcpStream>;
 
@@ -222,7 +226,9 @@ where
                 sleep(DECISION).await;
                 return true;
             };
-            queue.push(|bytes| _ = frame::push(bytes, |body| body.extend_from_slice(&number.to_le_bytes())));
+            queue.push(Instant::now(), |bytes| {
+                _ = frame::push(bytes, |body| body.extend_from_slice(&number.to_le_bytes()))
+            });
             self.carry(carrier, queue, id, writer, guest);
             return true;
         }
@@ -265,7 +271,8 @@ where
         queue: Arc<Queue>,
         (mut writer, _guest): (Writer<WriteHalf<TcpStream>>, Option<Arc<Guest>>),
     ) {
-        while let Some(bytes) = queue.take().await {
+        let mut spent = Vec::new();
+        while let Some(bytes) = queue.take(spent).await {
             let is_written = tokio::select! {
                 biased;
                 is_written = say(&mut writer, &bytes, &queue) => is_written,
@@ -275,6 +282,7 @@ where
             if !is_written {
                 break;
             }
+            spent = bytes;
         }
         _ = writer.close().await;
         self.with(|core| core.session_over(node, peer, id));
@@ -286,7 +294,7 @@ where
         let mut goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
         while goes_on {
             goes_on = match carrier.reader.read(carrier.frames.buffer_mut()).await {
-                Ok(()) => self.with(|core| core.receive(node, peer, id, &mut carrier.frames)),
+                Ok(()) => self.take_in(&mut carrier, id).await,
                 Err(broken) => {
                     if matches!(broken, Broken::Forged) {
                         self.refuse(node, |refused| &mut refused.broken);
@@ -303,6 +311,18 @@ where
             }
         };
         _ = timeout(FAREWELL, rest).await;
+    }
+
+    /// A peer's messages are received; whether its session goes on.
+    async fn take_in(self: &Arc<Self>, carrier: &mut Carrier, id: u64) -> bool {
+        let Carrier { node, peer, .. } = *carrier;
+        let is_long = carrier.frames.buffer_mut().len() > LONG;
+        let goes_on = self.with(|core| core.receive(node, peer, id, &mut carrier.frames));
+        if is_long {
+            // Whoever reads all that there is before anything is written lets queues grow, here and elsewhere.
+            yield_now().await;
+        }
+        goes_on
     }
 
     /// Fires timers when they are due, for as long as the process lives.
@@ -323,6 +343,7 @@ where
             self.with(|core| {
                 core.keep_alive();
                 core.forget();
+                core.report_late();
             });
         }
     }

@@ -32,9 +32,14 @@ pub(super) struct Queue {
     latency: Duration,
 }
 
+/// Room that is kept for what comes next, in bytes, until the link is idle.
+const KEPT: usize = 1 << 20;
+
 #[derive(Debug, Default)]
 struct Waiting {
     parts: VecDeque<Part>,
+    /// Room for the next part.
+    room: Vec<u8>,
     bytes: usize,
     closed: bool,
     /// Since when the writer has been at work on what it took, or on the latest record of that.
@@ -53,17 +58,17 @@ impl Queue {
         Queue { latency, ..Queue::default() }
     }
 
-    /// Lets `write` append to what is to be sent; how many bytes wait now. After the end nothing is taken.
-    pub(super) fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> usize {
+    /// Lets `write` append to what is to be sent, as of now; how many bytes wait then. After the end nothing is taken.
+    pub(super) fn push(&self, now: Instant, write: impl FnOnce(&mut Vec<u8>)) -> usize {
         let mut waiting = self.lock();
         if waiting.closed {
             return 0;
         }
-        let due = Instant::now() + self.latency;
         let is_idle = waiting.parts.is_empty();
         let is_long = waiting.parts.back().is_some_and(|part| part.bytes.len() >= TAKEN);
         if is_idle || is_long || !self.latency.is_zero() {
-            waiting.parts.push_back(Part { due, bytes: Vec::new() });
+            let bytes = std::mem::take(&mut waiting.room);
+            waiting.parts.push_back(Part { due: now + self.latency, bytes });
         }
         let part = &mut waiting.parts.back_mut().expect("one is there").bytes;
         let before = part.len();
@@ -76,6 +81,11 @@ impl Queue {
             self.changed.notify_one();
         }
         bytes
+    }
+
+    /// Gives back what memory nobody needs at present.
+    pub(super) fn free_room(&self) {
+        self.lock().room = Vec::new();
     }
 
     /// How many bytes wait.
@@ -99,12 +109,16 @@ impl Queue {
         sleep(time).await;
     }
 
-    /// Takes what is due, as soon as anything is; none when it is closed and empty.
-    pub(super) async fn take(&self) -> Option<Vec<u8>> {
+    /// Takes all that is due, as soon as anything is; none when it is closed and empty. What is `spent` is used again.
+    pub(super) async fn take(&self, mut spent: Vec<u8>) -> Option<Vec<u8>> {
+        spent.clear();
         loop {
             let next = {
                 let mut waiting = self.lock();
                 waiting.in_hand = None;
+                if (waiting.room.capacity()..=KEPT).contains(&spent.capacity()) {
+                    waiting.room = std::mem::take(&mut spent);
+                }
                 match waiting.parts.front().map(|part| part.due) {
                     Some(due) if due <= Instant::now() => return Some(waiting.take_due()),
                     None if waiting.closed => return None,

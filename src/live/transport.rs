@@ -25,7 +25,7 @@ pub(super) struct LiveTransport<'a, P: Protocol, O> {
 
 impl<'a, P: Protocol, O: Observer> LiveTransport<'a, P, O> {
     pub(super) fn new(core: &'a mut Core<P, O>, me: NodeId) -> Self {
-        LiveTransport { now: core.clock.local(), core, me, stops: false, notices: Vec::new() }
+        LiveTransport { now: core.clock.local_at(core.moment), core, me, stops: false, notices: Vec::new() }
     }
 }
 
@@ -93,18 +93,16 @@ impl<P: Protocol, O: Observer> Transport<P> for LiveTransport<'_, P, O> {
     }
 
     fn append(&mut self, record: P::Record) -> Durability {
-        let Core { names, contents, hosts, .. } = &mut *self.core;
-        match &mut hosts[self.me.index()].log {
-            Log::Memory(records) => {
-                records.push(record);
-                Durability::Synced
-            }
-            Log::Disk { journal, .. } => {
-                let bytes = names.lend(|| contents.lend(|| postcard::to_allocvec(&record)));
-                journal.append(bytes.expect("records can be encoded"));
-                Durability::Pending
-            }
+        if let Log::Memory(records) = &mut self.core.hosts[self.me.index()].log {
+            records.push(record);
+            return Durability::Synced;
         }
+        self.core.encode(&record);
+        self.core.encoded_word = None;
+        if let Log::Disk { journal, .. } = &mut self.core.hosts[self.me.index()].log {
+            journal.append(self.core.encoded.clone());
+        }
+        Durability::Pending
     }
 
     fn notify(&mut self, notice: Notice) {

@@ -369,7 +369,8 @@ where
                 }
                 Question::ShutDown(order) => {
                     let answer = self.with(|core| core.pass_on_order(node, order));
-                    write(&mut session, &answer.map_err(|why| why.to_string())).await
+                    let answer = answer.map_err(|why| why.to_string());
+                    timeout(PATIENCE, write(&mut session, &answer)).await
                 }
             };
             if !matches!(answered, Ok(Some(()))) {
