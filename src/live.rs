@@ -40,6 +40,7 @@ use crate::network::Network;
 use crate::observe::Observer;
 use crate::protocol::{Notice, Protocol};
 use crate::world::World;
+#[cfg(feature = "cli")]
 pub(crate) use clock::today;
 pub use journal::JournalError;
 use keys::{Keypair, Secrets};

@@ -192,7 +192,7 @@ fn the_old_secret_holds_for_its_period() {
     assert_eq!(valid(&secrets, NOW + HOUR), std::slice::from_ref(&second));
     secrets.adopt(second.clone(), Duration::ZERO, NOW);
     assert_eq!(secrets.previous(NOW), Some(&first), "nothing new was adopted");
-    let mut other = Secrets::new(first.clone());
+    let mut other = Secrets { admin: Some(admin()), ..Secrets::new(first.clone()) };
     other.adopt(second.clone(), HOUR, NOW);
     assert_eq!(other, secrets);
     other.rotate(Duration::ZERO, NOW).unwrap();
