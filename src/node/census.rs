@@ -15,6 +15,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 /// too few.
 const MOST_WAVES: usize = 1_024;
 
+/// Of how many initiators it remembers the latest wave. More there are only if somebody makes them up; then it forgets them, and
+/// passes a wave that is still under way on once more.
+const MOST_INITIATORS: usize = 1 << 16;
+
 /// The waves that a node has seen.
 #[derive(Debug, Default)]
 pub(super) struct Waves {
@@ -59,6 +63,9 @@ impl Node {
             most_neighbors: neighbors,
         };
         let waves = &mut self.aside.waves;
+        if waves.latest.len() >= MOST_INITIATORS {
+            waves.latest.clear();
+        }
         waves.latest.insert(wave.initiator, wave.number);
         if waves.seen.len() == MOST_WAVES {
             let ended = waves.seen.iter().position(|passing| passing.ended);

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How many messages an inbox holds; of more, the oldest is dropped.
 const INBOX: usize = 1_024;
+/// How many lives of senders a node tells apart. Of more, a sender's earlier ones are forgotten: maybe it made them up.
+const MOST_LIVES: usize = 1 << 16;
 /// After this time without an answer a message is sent again, after twice that time a third time, and so on.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// It is sent so many times at most, links that could not be opened for it included.
@@ -145,7 +147,11 @@ impl Node {
         message: Message,
     ) {
         let direct = &mut self.aside.direct;
-        if direct.seen.record(Origin { node: from, incarnation }, sequence).is_new {
+        let sender = Origin { node: from, incarnation };
+        if direct.seen.len() >= MOST_LIVES {
+            direct.seen.forget_other_lives(sender);
+        }
+        if direct.seen.record(sender, sequence).is_new {
             direct.receive(net, from, message);
         }
         net.send(from, Control::Ack { sequence }.into());

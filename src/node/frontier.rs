@@ -35,6 +35,16 @@ impl Frontiers {
     pub(super) fn record(&mut self, origin: Origin, sequence: u64) -> Sight {
         self.by_origin.entry(origin).or_default().record(sequence)
     }
+
+    /// How many origins there are.
+    pub(super) fn len(&self) -> usize {
+        self.by_origin.len()
+    }
+
+    /// Forgets all other lives of an origin's node.
+    pub(super) fn forget_other_lives(&mut self, origin: Origin) {
+        self.by_origin.retain(|other, _| other.node != origin.node || *other == origin);
+    }
 }
 
 impl Frontier {
@@ -122,6 +132,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn other_lives_of_a_node_can_be_forgotten() {
+        let origin = |node, incarnation| Origin { node: crate::id::NodeId(node), incarnation };
+        let mut frontiers = Frontiers::default();
+        let origins = [origin(1, 1), origin(1, 2), origin(2, 1)];
+        assert!(origins.iter().all(|&origin| frontiers.record(origin, 0).is_new));
+        frontiers.forget_other_lives(origin(1, 2));
+        assert_eq!(frontiers.len(), 2);
+        assert!(!frontiers.record(origin(1, 2), 0).is_new && !frontiers.record(origin(2, 1), 0).is_new);
+        assert!(frontiers.record(origin(1, 1), 0).is_new);
+    }
 
     #[test]
     fn in_order_it_needs_no_ranges() {
