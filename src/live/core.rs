@@ -105,6 +105,16 @@ pub(super) enum Link {
     Up(Session),
 }
 
+impl Link {
+    /// How many bytes wait to be sent at this end.
+    pub(super) fn queued(&self) -> usize {
+        match self {
+            Link::Up(session) => session.queue.len(),
+            Link::Opening(_) => 0,
+        }
+    }
+}
+
 pub(super) struct Session {
     /// Tells it from all others in this process.
     pub(super) id: u64,
@@ -362,7 +372,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
     /// Whether a node's neighbors or its disk are behind.
     pub(super) fn is_busy(&self, node: NodeId) -> bool {
         let host = &self.hosts[node.index()];
-        let is_behind = |link: &Link| matches!(link, Link::Up(session) if session.queue.len() > BUSY);
+        let is_behind = |link: &Link| link.queued() > BUSY;
         host.log.is_full() || self.contents.is_full() || host.links.values().any(is_behind)
     }
 

@@ -115,15 +115,13 @@ impl<P: Protocol, O: Observer> Core<P, O> {
 
     /// How many bytes wait for the peers of a node.
     pub(super) fn queued(&self, node: NodeId) -> usize {
-        let waiting = |link: &Link| if let Link::Up(session) = link { session.queue.len() } else { 0 };
-        self.hosts[node.index()].links.values().map(waiting).sum()
+        self.hosts[node.index()].links.values().map(Link::queued).sum()
     }
 
     /// Ends the session for which most waits.
     pub(super) fn cut_off_slowest(&mut self, node: NodeId) {
-        let waiting = |link: &Link| if let Link::Up(session) = link { session.queue.len() } else { 0 };
         let links = &self.hosts[node.index()].links;
-        if let Some(peer) = links.iter().max_by_key(|(_, link)| waiting(link)).map(|(&peer, _)| peer) {
+        if let Some(peer) = links.iter().max_by_key(|(_, link)| link.queued()).map(|(&peer, _)| peer) {
             self.cut_off(node, NodeId(peer));
         }
     }

@@ -173,6 +173,7 @@ pub fn examples() -> Vec<Vec<u8>> {
     let examples = [
         postcard::to_allocvec(&Question::Status),
         postcard::to_allocvec(&Question::Census),
+        postcard::to_allocvec(&Question::ShutDown("1 2 3".into())),
         postcard::to_allocvec(&status),
         postcard::to_allocvec(&census),
         Ok(Hello::of_visitor().encode()),

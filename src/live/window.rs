@@ -1,6 +1,5 @@
 //! A window into a node: through it other threads see how the node is, and can do nothing to it.
 
-use super::core::Link;
 use super::keys::Secrets;
 use super::visit::{Map, Status, VisitError, Visitor};
 use super::{Live, Shared};
@@ -77,20 +76,12 @@ where
         Glimpse {
             status: core.status(self.node),
             census: host.census,
-            queued: host.links.values().map(queued).sum(),
+            queued: core.queued(self.node) as u64,
             log_failed: host.log.failure().is_some(),
         }
     }
 
     fn secrets(&self) -> Secrets {
         self.shared.secrets()
-    }
-}
-
-/// How many bytes wait at this end of a link.
-fn queued(link: &Link) -> u64 {
-    match link {
-        Link::Up(session) => session.queue.len() as u64,
-        Link::Opening(_) => 0,
     }
 }
