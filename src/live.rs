@@ -247,8 +247,8 @@ where
         let address = advertised.unwrap_or(listener.local_addr().map_err(unusable)?);
         let node = self.shared.lock().add(keypair, address);
         if let Some(folder) = log {
-            let log = Log::open(&folder, &self.shared, node)?;
-            self.shared.lock().hosts[node.index()].log = log;
+            let mut core = self.shared.lock();
+            core.hosts[node.index()].log = Log::open(&folder, &mut core)?;
         }
         self.bring_up(node, listener);
         Ok(node)
@@ -274,7 +274,7 @@ where
         self.shared.lock().status(node)
     }
 
-    /// Whether a node's neighbors or its disk are behind with what it has to say: who broadcasts should wait.
+    /// Whether a node's neighbors are behind with what it has to say, or its log is not written any more: who broadcasts should wait.
     ///
     /// # Panics
     /// If there is no such node.
@@ -380,17 +380,13 @@ where
 }
 
 impl<P: Protocol, O: Observer> Drop for Live<P, O> {
-    /// Ends all tasks, and waits until the logs are written.
+    /// Ends all tasks, and waits until the disk has the logs.
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_timeout(Duration::from_secs(1));
         }
         let Ok(mut core) = self.shared.core.lock() else { return };
-        let take = |host: &mut core::Host<P>| std::mem::replace(&mut host.log, Log::Memory(Vec::new()));
-        let logs: Vec<Log<P::Record>> = core.hosts.iter_mut().map(take).collect();
-        // A log tells of what it wrote until its end, and then needs what is locked here.
-        drop(core);
-        drop(logs);
+        core.hosts.iter_mut().for_each(|host| host.log = Log::Memory(Vec::new()));
     }
 }
 

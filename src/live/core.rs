@@ -267,7 +267,7 @@ impl<P: Protocol, O: Observer> Core<P, O> {
             && let Log::Disk { journal, .. } = &mut hosts[node.index()].log
         {
             let encode = |record| postcard::to_allocvec(record).expect("records can be encoded");
-            journal.replace(names.lend(|| contents.lend(|| kept.iter().map(encode).collect())));
+            journal.replace(&names.lend(|| contents.lend(|| kept.iter().map(encode).collect::<Vec<_>>())));
         }
         kept
     }
@@ -363,17 +363,11 @@ impl<P: Protocol, O: Observer> Core<P, O> {
         }
     }
 
-    /// So many records of this life are safe.
-    pub(super) fn synced(&mut self, node: NodeId, records: u64) {
-        self.handle(node, |state, net| state.on_synced(net, records));
-        self.follow_up();
-    }
-
-    /// Whether a node's neighbors or its disk are behind.
+    /// Whether a node's neighbors are behind, or its log is not written any more.
     pub(super) fn is_busy(&self, node: NodeId) -> bool {
         let host = &self.hosts[node.index()];
         let is_behind = |link: &Link| link.queued() > BUSY;
-        host.log.is_full() || self.contents.is_full() || host.links.values().any(is_behind)
+        host.log.has_failed() || self.contents.is_full() || host.links.values().any(is_behind)
     }
 
     /// Whether a node obeys an order to shut down.

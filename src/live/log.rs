@@ -1,15 +1,13 @@
 //! A live node's log: in memory, for networks that live and die with this process, or in a [`Journal`].
 
+use super::StartError;
 use super::core::Core;
 use super::journal::Journal;
-use super::{Shared, StartError};
 use crate::fault::LogFate;
-use crate::id::NodeId;
 use crate::observe::Observer;
 use crate::protocol::Protocol;
 use serde::de::DeserializeOwned;
 use std::path::Path;
-use std::sync::Arc;
 
 /// A log of records.
 pub(super) enum Log<R> {
@@ -23,26 +21,14 @@ pub(super) enum Log<R> {
 
 impl<R> Log<R> {
     /// Opens the log of a node that is about to begin its only life in this process.
-    pub(super) fn open<P, O>(
-        folder: &Path,
-        shared: &Arc<Shared<P, O>>,
-        node: NodeId,
-    ) -> Result<Log<R>, StartError>
+    pub(super) fn open<P, O>(folder: &Path, core: &mut Core<P, O>) -> Result<Log<R>, StartError>
     where
-        R: DeserializeOwned + Send + 'static,
+        R: DeserializeOwned,
         P: Protocol<Record = R>,
-        P::Config: Sync,
-        O: Observer + Send + 'static,
+        O: Observer,
     {
-        let weak = Arc::downgrade(shared);
-        let on_synced = move |records| {
-            if let Some(shared) = weak.upgrade() {
-                shared.with(|core| core.synced(node, records));
-            }
-        };
-        let (journal, written) = Journal::open(folder, on_synced)?;
-        let mut core = shared.lock();
-        let Core { names, contents, .. } = &mut *core;
+        let (journal, written) = Journal::open(folder)?;
+        let Core { names, contents, .. } = core;
         let decode = || written.iter().map(|record| postcard::from_bytes(record)).collect();
         let earlier: Result<Vec<R>, _> =
             names.lend(|| contents.without_limit(|contents| contents.lend(decode)));
@@ -50,9 +36,9 @@ impl<R> Log<R> {
         Ok(Log::Disk { journal, earlier })
     }
 
-    /// Whether more waits to be written than should.
-    pub(super) fn is_full(&self) -> bool {
-        matches!(self, Log::Disk { journal, .. } if journal.is_full())
+    /// Whether it is not written any more.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self, Log::Disk { journal, .. } if journal.has_failed())
     }
 
     /// Why it stopped being written, if it did.

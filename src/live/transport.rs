@@ -99,10 +99,10 @@ impl<P: Protocol, O: Observer> Transport<P> for LiveTransport<'_, P, O> {
         }
         self.core.encode(&record);
         self.core.encoded_word = None;
-        if let Log::Disk { journal, .. } = &mut self.core.hosts[self.me.index()].log {
-            journal.append(self.core.encoded.clone());
-        }
-        Durability::Pending
+        let Core { hosts, encoded, .. } = &mut *self.core;
+        let Log::Disk { journal, .. } = &mut hosts[self.me.index()].log else { unreachable!("see above") };
+        // What cannot be written is never delivered.
+        if journal.append(encoded) { Durability::Synced } else { Durability::Pending }
     }
 
     fn notify(&mut self, notice: Notice) {

@@ -3,7 +3,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
 
@@ -24,17 +23,16 @@ impl Drop for Folder {
     }
 }
 
-fn open(folder: &Folder) -> (Journal, Vec<Vec<u8>>, Receiver<u64>) {
-    let (sender, synced) = channel();
-    let (journal, held) = Journal::open(&folder.0, move |count| {
-        let _ = sender.send(count);
-    })
-    .unwrap();
-    (journal, held, synced)
+fn open(folder: &Folder) -> (Journal, Vec<Vec<u8>>) {
+    Journal::open(&folder.0).unwrap()
 }
 
 fn held(folder: &Folder) -> Vec<Vec<u8>> {
     open(folder).1
+}
+
+fn append(journal: &mut Journal, records: &[Vec<u8>]) {
+    records.iter().for_each(|record| assert!(journal.append(record)));
 }
 
 /// The record at a position: its length and bytes depend on it.
@@ -61,121 +59,66 @@ fn dally(turns: u64) {
 }
 
 #[test]
-fn records_survive_in_order_and_dropping_writes_them() {
+fn records_survive_in_order() {
     let folder = Folder::new("order");
     let mut expected: Vec<Vec<u8>> = Vec::new();
     for run in 0..4_u64 {
-        let (mut journal, found, _synced) = open(&folder);
+        let (mut journal, found) = open(&folder);
         assert_eq!(found, expected);
         let new = [records(run * 300..run * 300 + 300), vec![Vec::new(), vec![7; 1 << 20]]].concat();
-        new.iter().cloned().for_each(|record| journal.append(record));
+        append(&mut journal, &new);
         expected.extend(new);
     }
     assert_eq!(held(&folder), expected);
 }
 
 #[test]
-fn what_is_safe_is_reported_in_order() {
-    let folder = Folder::new("report");
-    let (mut journal, _, synced) = open(&folder);
-    records(0..1000).into_iter().for_each(|record| journal.append(record));
-    let mut last = 0;
-    while last < 1000 {
-        let count = synced.recv().unwrap();
-        assert!(last < count && count <= 1000);
-        last = count;
-    }
-    assert_eq!(journal.failure(), None);
-    drop(journal);
-    assert_eq!(synced.recv().ok(), None, "a commit without work");
-}
-
-#[test]
-fn a_replacement_takes_the_place_of_what_is_written_and_of_what_is_queued() {
+fn a_replacement_takes_the_place_of_what_is_written() {
     let folder = Folder::new("replace");
-    let (mut journal, _, synced) = open(&folder);
-    journal.append(record(0));
-    assert_eq!(synced.recv(), Ok(1));
-    records(1..50).into_iter().for_each(|record| journal.append(record));
-    journal.replace(records(100..103));
-    journal.append(record(200));
-    assert_eq!(synced.iter().find(|count| *count == 51), Some(51));
+    let (mut journal, _) = open(&folder);
+    append(&mut journal, &records(0..50));
+    journal.replace(&records(100..103));
+    append(&mut journal, &records(200..201));
     drop(journal);
 
-    let (mut journal, found, synced) = open(&folder);
+    let (mut journal, found) = open(&folder);
     assert_eq!(found, [records(100..103), records(200..201)].concat());
-    journal.replace(Vec::new());
-    assert_eq!(synced.recv(), Ok(0));
+    journal.replace(&[]);
     drop(journal);
     assert_eq!(held(&folder), records(0..0));
 }
 
 #[test]
-fn replacing_again_and_again_does_not_make_the_file_grow() {
-    let folder = Folder::new("growth");
-    let (mut journal, _, synced) = open(&folder);
-    for round in 1..=50 {
-        records(0..200).into_iter().for_each(|record| journal.append(record));
-        journal.replace(records(0..100));
-        assert!(synced.iter().any(|count| count == round * 200));
+fn a_record_that_was_cut_off_is_left_out_and_written_over() {
+    let folder = Folder::new("torn");
+    let (mut journal, _) = open(&folder);
+    append(&mut journal, &records(0..3));
+    let (whole, path) = (journal.end, folder.0.join(FILE));
+    append(&mut journal, &records(3..4));
+    drop(journal);
+    let bytes = fs::read(&path).unwrap();
+    for length in whole as usize..bytes.len() {
+        fs::write(&path, &bytes[..length]).unwrap();
+        let (mut journal, found) = open(&folder);
+        assert_eq!(found, records(0..3), "{length}");
+        append(&mut journal, &records(9..10));
+        drop(journal);
+        assert_eq!(held(&folder), [records(0..3), records(9..10)].concat(), "{length}");
     }
-    drop(journal);
-    let size = fs::metadata(folder.0.join(FILE)).unwrap().len();
-    assert!(size < 2_000_000, "{size} bytes for 75 kB of records");
-}
-
-#[test]
-fn a_journal_is_full_until_its_queue_is_written() {
-    let folder = Folder::new("full");
-    let (go, wait) = channel::<()>();
-    let (sender, synced) = channel();
-    let on_synced = move |count| {
-        let _ = sender.send(count);
-        let _ = wait.recv();
-    };
-    let (mut journal, _) = Journal::open(&folder.0, on_synced).unwrap();
-    journal.append(Vec::new());
-    assert_eq!(synced.recv(), Ok(1));
-    (0..64).for_each(|_| journal.append(vec![0; FULL / 64]));
-    assert!(journal.is_full());
-    go.send(()).unwrap();
-    assert_eq!(synced.recv(), Ok(65));
-    assert!(!journal.is_full());
-    drop(go);
-}
-
-#[test]
-fn a_panic_of_the_owner_is_a_failure() {
-    let folder = Folder::new("panic");
-    let (sender, ended) = channel::<()>();
-    let on_synced = move |_| {
-        // Dropped while the panic unwinds.
-        let _sender = &sender;
-        panic!("oh dear");
-    };
-    let (mut journal, _) = Journal::open(&folder.0, on_synced).unwrap();
-    journal.append(record(0));
-    assert!(ended.recv().is_err());
-    // The callback is dropped with the thread's last variables, after the failure was noted.
-    assert_eq!(journal.failure().as_deref(), Some("the journal's thread panicked: oh dear"));
-    assert!(journal.is_full());
-    journal.append(record(1));
-    drop(journal);
-    assert_eq!(held(&folder), records(0..1));
 }
 
 #[test]
 fn two_journals_do_not_share_a_folder() {
     let folder = Folder::new("two");
     let first = open(&folder);
-    let error = Journal::open(&folder.0, |_| {}).unwrap_err();
+    let error = Journal::open(&folder.0).unwrap_err();
     assert!(matches!(&error, JournalError::InUse { folder: named } if *named == folder.0), "{error}");
     assert!(error.to_string().contains("is in use: another node runs on it"), "{error}");
     drop(first);
 
     let mut child = Process::start(&folder, "append");
     child.next_report().unwrap();
-    assert!(matches!(Journal::open(&folder.0, |_| {}), Err(JournalError::InUse { .. })));
+    assert!(matches!(Journal::open(&folder.0), Err(JournalError::InUse { .. })));
     child.kill();
     drop(open(&folder));
 }
@@ -186,11 +129,11 @@ fn a_folder_that_cannot_be_used_is_named() {
     fs::create_dir_all(&folder.0).unwrap();
     fs::write(folder.0.join("file"), "").unwrap();
     let inside = folder.0.join("file").join("node");
-    let error = Journal::open(&inside, |_| {}).unwrap_err();
+    let error = Journal::open(&inside).unwrap_err();
     assert!(matches!(&error, JournalError::Io { path, .. } if *path == inside), "{error}");
 
     fs::create_dir_all(folder.0.join("node").join(FILE)).unwrap();
-    let error = Journal::open(&folder.0.join("node"), |_| {}).unwrap_err();
+    let error = Journal::open(&folder.0.join("node")).unwrap_err();
     assert!(matches!(&error, JournalError::Io { path, .. } if path.ends_with(FILE)), "{error}");
 }
 
@@ -201,66 +144,40 @@ fn a_folder_without_permission_is_named() {
     let folder = Folder::new("permission");
     fs::create_dir_all(&folder.0).unwrap();
     fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o555)).unwrap();
-    match Journal::open(&folder.0, |_| {}) {
+    match Journal::open(&folder.0) {
         // Whoever is allowed everything is not refused.
         Ok(_) => {}
         Err(error) => assert!(error.to_string().starts_with("cannot use "), "{error}"),
     }
 }
 
-/// What a file with these contents is opened to, by a copy of it.
+/// What is read from a journal whose file has these contents.
 fn opened(folder: &Folder, contents: &[u8]) -> Result<Vec<Vec<u8>>, JournalError> {
-    let path = folder.0.join("copy");
-    fs::write(&path, contents).unwrap();
-    let file = File::options().read(true).write(true).open(&path).unwrap();
-    guarded(&path, || Store::open(file)).map(|(_, held)| held)
+    fs::write(folder.0.join(FILE), contents).unwrap();
+    Journal::open(&folder.0).map(|(_, held)| held)
 }
 
-fn assert_damage_is_found(folder: &Folder, expected: &[Vec<u8>]) {
+/// Whatever was changed, nothing wrong is read. (A file that ends too early looks like one that was cut off by a kill.)
+#[test]
+fn damage_is_found() {
+    let folder = Folder::new("damage");
+    let (mut journal, _) = open(&folder);
+    append(&mut journal, &records(0..100));
+    drop(journal);
     let good = fs::read(folder.0.join(FILE)).unwrap();
-    assert_eq!(opened(folder, &good).unwrap(), expected);
-    let mut found = 0;
-    for place in (0..good.len()).step_by(211).chain(0..320) {
+    for place in (0..good.len()).step_by(211).chain(0..320).chain(good.len() - 320..good.len()) {
         let mut bad = good.clone();
         bad[place] ^= 0x5a;
-        match opened(folder, &bad) {
-            // Not every byte of the file is in use.
-            Ok(held) => assert_eq!(held, expected, "byte {place}"),
-            Err(JournalError::Damaged { .. }) => found += 1,
-            Err(error) => panic!("byte {place}: {error}"),
-        }
+        let read = opened(&folder, &bad);
+        assert!(matches!(read, Err(JournalError::Damaged { .. })), "byte {place}: {read:?}");
     }
-    assert!(found > 100, "{found}");
-    for length in (0..good.len()).step_by(4999) {
-        match opened(folder, &good[..length]) {
-            Ok(held) => assert_eq!(held, expected, "length {length}"),
-            Err(error) => {
-                assert!(matches!(error, JournalError::Damaged { .. }), "length {length}: {error}")
-            }
-        }
+    for length in (MAGIC.len()..good.len()).step_by(499) {
+        let held = opened(&folder, &good[..length]).unwrap();
+        assert!(held.len() < 100 && records(0..100).starts_with(&held), "length {length}");
     }
-}
-
-#[test]
-fn damage_is_found_after_an_orderly_end() {
-    let folder = Folder::new("damage");
-    let (mut journal, _, _synced) = open(&folder);
-    records(0..100).into_iter().for_each(|record| journal.append(record));
-    drop(journal);
-    assert_damage_is_found(&folder, &records(0..100));
-}
-
-#[test]
-fn damage_is_found_after_a_kill() {
-    let folder = Folder::new("damage-kill");
-    let mut child = Process::start(&folder, "append");
-    while child.next_report().unwrap() < 50 {}
-    child.kill();
-    // (Copied before the first opening, which repairs.)
-    let killed = fs::read(folder.0.join(FILE)).unwrap();
-    let expected = held(&folder);
-    fs::write(folder.0.join(FILE), killed).unwrap();
-    assert_damage_is_found(&folder, &expected);
+    for length in 0..MAGIC.len() {
+        assert!(matches!(opened(&folder, &good[..length]), Err(JournalError::Damaged { .. })));
+    }
 }
 
 #[test]
@@ -269,10 +186,10 @@ fn a_damaged_file_is_named_with_a_remedy() {
     drop(open(&folder));
     for contents in ["", "x", &"not a journal ".repeat(10_000)] {
         fs::write(folder.0.join(FILE), contents).unwrap();
-        let error = Journal::open(&folder.0, |_| {}).unwrap_err();
+        let error = Journal::open(&folder.0).unwrap_err();
         assert!(matches!(error, JournalError::Damaged { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains("journal.redb is damaged (") && text.contains("move it away"), "{text}");
+        assert!(text.contains("journal.log is damaged (") && text.contains("move it away"), "{text}");
     }
     fs::remove_file(folder.0.join(FILE)).unwrap();
     assert_eq!(held(&folder), records(0..0));
@@ -361,27 +278,13 @@ fn roles() {
 
 /// Reports how many records the journal holds for certain. (It ends some time, should nobody kill it.)
 fn append_on_and_on(folder: &Path) {
-    let (sender, synced) = channel();
-    let on_synced = move |count| {
-        let _ = sender.send(count);
-    };
-    let (mut journal, held) = Journal::open(folder, on_synced).unwrap();
+    let (mut journal, held) = Journal::open(folder).unwrap();
     let start = held.len() as u64;
     report(start);
-    let mut appended = 0;
-    while appended < 100_000 {
-        let burst = 1 + random(40);
-        records(start + appended..start + appended + burst)
-            .into_iter()
-            .for_each(|record| journal.append(record));
-        appended += burst;
-        // Sometimes all of it is waited for, sometimes the queue is long.
-        let wanted = appended.saturating_sub(random(40));
-        for count in synced.iter() {
-            report(start + count);
-            if count >= wanted {
-                break;
-            }
+    for position in start..start + 100_000 {
+        assert!(journal.append(&record(position)));
+        if random(10) == 0 {
+            report(position + 1);
         }
     }
 }
@@ -398,43 +301,28 @@ fn generation_of(held: &[Vec<u8>]) -> u64 {
     std::str::from_utf8(first).unwrap().split(' ').next().unwrap().parse().unwrap()
 }
 
-/// Reports each generation when all of it is safe. The next one is queued by then: a kill finds the writer at
-/// work.
+/// Reports each generation when all of it is safe.
 fn replace_on_and_on(folder: &Path) {
-    let (sender, synced) = channel();
-    let on_synced = move |count| {
-        let _ = sender.send(count);
-    };
-    let (mut journal, held) = Journal::open(folder, on_synced).unwrap();
+    let (mut journal, held) = Journal::open(folder).unwrap();
     let start = generation_of(&held);
     report(start);
-    let mut count = 0;
     for number in start + 1..start + 5000 {
         let (put, appended) = generation(number);
-        let before = count;
-        count += appended.len() as u64;
-        journal.replace(put);
-        appended.into_iter().for_each(|record| journal.append(record));
-        synced.iter().find(|synced| *synced >= before);
-        report(number - 1);
+        journal.replace(&put);
+        append(&mut journal, &appended);
+        report(number);
     }
 }
 
 /// Appends until the journal fails; reports how many records are safe, and why it failed.
 fn fill(folder: &Path) {
-    let (sender, synced) = channel();
-    let on_synced = move |count| {
-        report(count);
-        let _ = sender.send(count);
-    };
-    let (mut journal, _) = Journal::open(folder, on_synced).unwrap();
-    for position in 0.. {
-        journal.append(record(position));
-        if synced.recv().is_err() {
-            // The writer has ended.
-            break;
-        }
+    let (mut journal, _) = Journal::open(folder).unwrap();
+    let mut safe = 0;
+    while journal.append(&record(safe)) {
+        safe += 1;
+        report(safe);
     }
+    assert!(!journal.append(&[]), "nothing follows what was not written");
     report(journal.failure().unwrap());
 }
 
